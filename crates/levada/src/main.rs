@@ -1,0 +1,2 @@
+//! levada
+fn main() {}
