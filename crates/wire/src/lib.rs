@@ -1,1 +1,21 @@
-//! wire
+//! The vocabulary between the model, the pipeline and the services: what an operation is, what a
+//! call carries, how a fault looks, and how values travel.
+//!
+//! Nothing here knows HTTP, a service, or an engine.
+
+pub mod blob;
+pub mod call;
+pub mod codec;
+pub mod fault;
+pub mod operation;
+pub mod timestamp;
+
+pub use blob::Blob;
+pub use call::{Call, RequestId};
+pub use codec::Codec;
+pub use fault::Fault;
+pub use operation::{
+    Access, Answer, Endpoint, EventStream, Frames, Kind, Operation, OperationInfo, Prepared,
+    Resource, Serve, ServiceProfile, endpoint,
+};
+pub use timestamp::Timestamp;

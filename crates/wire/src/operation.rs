@@ -1,0 +1,179 @@
+//! Operations, and the few lines that join one to whoever serves it.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use crate::{Call, Codec, Fault};
+
+/// How the bytes of an operation flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One body in, one body out.
+    Unary,
+    /// One body in, a stream of frames out.
+    EventStream,
+    /// An endless body in.
+    Upload,
+    /// An endless body out.
+    Download,
+}
+
+/// Whether an operation changes anything; what changes something is audited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Changes nothing.
+    Read,
+    /// Changes the control plane.
+    Mutate,
+    /// Carries data.
+    Data,
+}
+
+/// The facts about an operation that the pipeline needs; generated from the model and the overlay.
+#[derive(Debug)]
+pub struct OperationInfo {
+    /// AWS's name, such as `PutRecord`.
+    pub name: &'static str,
+    /// The IAM action, such as `kinesis:PutRecord`.
+    pub action: &'static str,
+    /// How its bytes flow.
+    pub kind: Kind,
+    /// What it changes.
+    pub access: Access,
+    /// AWS's rate for it per account, where the control plane has one.
+    pub calls_per_second: Option<u32>,
+    /// The largest body it takes.
+    pub body_bytes_max: usize,
+}
+
+/// The facts about a service that the pipeline needs; generated.
+#[derive(Debug)]
+pub struct ServiceProfile {
+    /// The name in a credential scope, such as `kinesis`.
+    pub signing_name: &'static str,
+    /// What stands before the dot in `X-Amz-Target`, such as `Kinesis_20131202`.
+    pub target_prefix: &'static str,
+    /// The content types it reads, each with the codec to answer in.
+    pub content_types: &'static [(&'static str, Codec)],
+}
+
+/// What an input names, for authorisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// Nothing in particular: `*`.
+    Any,
+    /// A full ARN out of the input.
+    Arn(String),
+    /// A resource of the caller's own account and region: the part of its ARN after the account,
+    /// such as `stream/orders`.
+    Own(String),
+}
+
+/// One operation of one service. Implemented by generated markers.
+pub trait Operation: Send + Sync + 'static {
+    /// What it takes.
+    type Input: Send + 'static;
+    /// What it gives: a structure, or an [`EventStream`] of events.
+    type Output: Send + 'static;
+    /// Its facts.
+    const INFO: OperationInfo;
+
+    /// Reads and validates a body. On failure the fault says why in AWS's words: types first, then
+    /// constraints.
+    fn decode(codec: Codec, body: &Bytes) -> Result<Self::Input, Fault>;
+    /// Writes the answer in the caller's codec.
+    fn encode(codec: Codec, output: Self::Output) -> Answer;
+    /// What the input names.
+    fn resource(input: &Self::Input) -> Resource;
+}
+
+/// Whoever serves an operation.
+pub trait Serve<Op: Operation>: Send + Sync + 'static {
+    /// Answers one call.
+    fn serve(
+        &self,
+        call: &Call,
+        input: Op::Input,
+    ) -> impl Future<Output = Result<Op::Output, Fault>> + Send;
+}
+
+/// Events of an event-stream operation, until they end or fail.
+pub type EventStream<E> = Pin<Box<dyn Stream<Item = Result<E, Fault>> + Send>>;
+/// Encoded event-stream frames. The stream's end is the answer's end.
+pub type Frames = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+
+/// An encoded answer.
+pub enum Answer {
+    /// The whole body; empty for an empty output.
+    Body(Bytes),
+    /// Frames of `application/vnd.amazon.eventstream`, the first one already `initial-response`.
+    Events(Frames),
+}
+
+/// An operation joined to its server, with the types erased, so that everything around it compiles
+/// once.
+pub trait Endpoint: Send + Sync {
+    /// The operation's facts.
+    fn info(&self) -> &'static OperationInfo;
+    /// Reads and validates a body.
+    fn decode(&self, codec: Codec, body: &Bytes) -> Result<Box<dyn Prepared>, Fault>;
+}
+
+/// A decoded input, waiting to be authorised and served.
+pub trait Prepared: Send {
+    /// What the input names.
+    fn resource(&self) -> Resource;
+    /// Serves it and encodes the answer.
+    fn serve(
+        self: Box<Self>,
+        call: Arc<Call>,
+    ) -> Pin<Box<dyn Future<Output = Result<Answer, Fault>> + Send>>;
+}
+
+/// Joins `Op` to its server.
+pub fn endpoint<S: Serve<Op>, Op: Operation>(service: Arc<S>) -> Box<dyn Endpoint> {
+    Box::new(Joined::<S, Op> { service, operation: PhantomData })
+}
+
+struct Joined<S, Op> {
+    service: Arc<S>,
+    operation: PhantomData<Op>,
+}
+
+struct Decoded<S, Op: Operation> {
+    service: Arc<S>,
+    codec: Codec,
+    input: Op::Input,
+}
+
+impl<S: Serve<Op>, Op: Operation> Endpoint for Joined<S, Op> {
+    fn info(&self) -> &'static OperationInfo {
+        &Op::INFO
+    }
+
+    fn decode(&self, codec: Codec, body: &Bytes) -> Result<Box<dyn Prepared>, Fault> {
+        let input = Op::decode(codec, body)?;
+        Ok(Box::new(Decoded::<S, Op> { service: Arc::clone(&self.service), codec, input }))
+    }
+}
+
+impl<S: Serve<Op>, Op: Operation> Prepared for Decoded<S, Op> {
+    fn resource(&self) -> Resource {
+        Op::resource(&self.input)
+    }
+
+    fn serve(
+        self: Box<Self>,
+        call: Arc<Call>,
+    ) -> Pin<Box<dyn Future<Output = Result<Answer, Fault>> + Send>> {
+        Box::pin(async move {
+            let output = self.service.serve(&call, self.input).await?;
+            Ok(Op::encode(self.codec, output))
+        })
+    }
+}
