@@ -1,1 +1,32 @@
-//! store
+//! The store: everything durable is an entry in a log.
+//!
+//! Logs share one lane of chunks; a chunk is one group commit, and nothing is acknowledged, refused
+//! or shown before the chunk it rests on is durable. Recent chunks live in a ring of recycled files
+//! and are flushed into sorted segments; a small manifest says what exists. The bytes are in
+//! `docs/format.md`.
+
+mod batch;
+mod config;
+mod error;
+pub mod folder;
+mod follow;
+mod health;
+mod id;
+pub mod limits;
+mod logs;
+mod request;
+mod store;
+mod table;
+
+pub use batch::{RecordBatch, RecordBatchBuilder};
+pub use config::{Config, DataLocation};
+pub use error::{OpenError, ReadError, RowError, StoreError};
+pub use follow::Follower;
+pub use health::Health;
+pub use id::{LogId, Position, TableId};
+pub use request::{
+    AppendOutcome, Commit, CommitError, Committed, Expect, LogAppend, LogEnd, LogTail, ReadBudget,
+    ReadFrom, ReadPage, RowWrite, StoredRecord,
+};
+pub use store::{PrivateFile, Store};
+pub use table::{Table, TableChanges, TableView, Versioned};

@@ -1,0 +1,91 @@
+//! Every limit of the store, with its reason.
+
+use std::time::Duration;
+
+/// One record, at most: AWS's largest record is 10 MiB and its partition key; the rest is room for
+/// an engine's own framing.
+pub const RECORD_BYTES_MAX: usize = 10 * 1024 * 1024 + 64 * 1024;
+
+/// One append batch or commit, at most: a commit lives in one chunk, beside what else is in it.
+pub const COMMIT_BYTES_MAX: usize = 12 * 1024 * 1024;
+
+/// The key of a row, at most: keys are kept in memory and compared.
+pub const ROW_KEY_BYTES_MAX: usize = 4096;
+
+/// The value of a row, at most: larger things are runs of records.
+pub const ROW_VALUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// An open chunk that has grown to this takes no more requests: larger groups gain nothing and
+/// make everybody wait.
+pub const CHUNK_BYTES_SOFT: usize = 4 * 1024 * 1024;
+
+/// A chunk is never larger than this: it must fit into one ring file.
+pub const CHUNK_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Chunks start at and are padded to this: the page size, so that no page that holds an
+/// acknowledged byte is written twice.
+pub const CHUNK_ALIGN: usize = 4096;
+
+/// An append at least this large is copied into the chunk as its own block while the last chunk
+/// syncs; smaller ones are gathered by log.
+pub const BLOCK_BYTES_GATHERED_MAX: usize = 32 * 1024;
+
+/// While a sync runs, this much must be waiting before a second thread wakes to encode it.
+pub const ENCODE_AHEAD_BYTES: usize = 256 * 1024;
+
+/// Requests that wait for the lane hold at most this much memory together; beyond it `append` and
+/// `commit` wait before they are queued.
+pub const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// One ring file.
+pub const RING_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// All ring files together.
+pub const RING_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Unflushed bytes that start a flush.
+pub const FLUSH_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Age of the oldest unflushed entry that starts a flush.
+pub const FLUSH_AFTER: Duration = Duration::from_secs(10);
+
+/// Unflushed bytes beyond which writes wait for the flush: what a start has to look through.
+pub const TAIL_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// A lane this long without a request commits an empty chunk, which proves the one before it.
+pub const IDLE_PROOF_AFTER: Duration = Duration::from_secs(1);
+
+/// How long after a failure the store tries again (a poisoned lane, a full disk).
+pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// All tables together, keys and values and what keeping them costs.
+pub const TABLE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// What keeping one row in memory costs beside its key and value.
+pub const ROW_OVERHEAD_BYTES: u64 = 96;
+
+/// Data that an in-memory store holds, at most: it has no disk to move it to.
+pub const MEMORY_LANE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+
+/// A segment's blocks are filled up to this: small enough to read for one record, large enough that
+/// the directory stays small.
+pub const SEGMENT_BLOCK_BYTES: usize = 256 * 1024;
+
+/// A flush joins the segments before it while they are smaller than this, so that quiet days do not
+/// leave thousands of files.
+pub const SEGMENT_JOIN_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// Segment directories kept in memory, at most.
+pub const DIRECTORY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// One read answers with at most this many bytes, whatever its budget (one record always fits).
+pub const READ_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A private or published file of the folder, at most: keys and addresses.
+pub const PRIVATE_FILE_BYTES_MAX: usize = 64 * 1024;
+
+/// A manifest, at most: beyond it something else is wrong.
+pub const MANIFEST_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Quarantined places that health names one by one.
+pub const QUARANTINE_NAMES_MAX: usize = 100;
