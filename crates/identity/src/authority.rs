@@ -1,0 +1,120 @@
+//! Who decides whether a request is believed.
+
+use std::sync::Arc;
+
+use stdx::UnixMillis;
+use wire::Fault;
+
+use crate::keys::{Identity, KeyRing, Proof};
+use crate::sigv4::{
+    HeaderView, Payload, Policy, Presented, RequestView, Scope, hashes_equal, hex_of, read, sha256,
+    signature_mismatch,
+};
+
+/// The region of a request that names none, where signatures are not asked for.
+const REGION_DEFAULT: &str = "us-east-1";
+
+/// How requests are believed.
+pub enum Authority {
+    /// By their signature.
+    SigV4(KeyRing),
+    /// Always: for tests and closed networks. Everyone is this identity.
+    None(Arc<Identity>),
+}
+
+/// What is known of a request's signature once its headers have been read.
+pub enum Standing<'a> {
+    /// Signatures are not asked for.
+    Trusted(Proof),
+    /// Signed over a stated hash, and proven; the body must have that hash.
+    ProvenFor(Proof, [u8; 32]),
+    /// Plausible, and proven or refused only with the whole body.
+    Plausible(Presented<'a>),
+}
+
+impl Authority {
+    /// Believes everyone, as the root of `account`.
+    pub fn none(account: &str) -> Self {
+        Authority::None(Arc::new(Identity::root(account)))
+    }
+
+    /// Everything that can be said from the headers alone.
+    ///
+    /// # Errors
+    /// The fault of the first row of `facts/security.md` § 1.3 that applies.
+    pub fn examine<'a, H: HeaderView + ?Sized>(
+        &self,
+        request: &RequestView<'a, H>,
+        policy: Policy<'_>,
+        now: UnixMillis,
+    ) -> Result<Standing<'a>, Fault> {
+        let ring = match self {
+            Authority::SigV4(ring) => ring,
+            Authority::None(identity) => {
+                let region = claimed_region(request.headers).unwrap_or(REGION_DEFAULT).into();
+                return Ok(Standing::Trusted(Proof { identity: Arc::clone(identity), region }));
+            }
+        };
+        let presented = read(request, policy, now)?;
+        match presented.payload {
+            Payload::Hash(hash) => {
+                let proof = ring.prove(&presented, request, &hex_of(&hash))?;
+                Ok(Standing::ProvenFor(proof, hash))
+            }
+            _ => {
+                ring.recognise(&presented)?;
+                Ok(Standing::Plausible(presented))
+            }
+        }
+    }
+
+    /// The last word, with the body.
+    ///
+    /// # Errors
+    /// `InvalidSignatureException` when signature or body do not agree.
+    pub fn conclude<H: HeaderView + ?Sized>(
+        &self,
+        standing: Standing<'_>,
+        request: &RequestView<'_, H>,
+        body: &[u8],
+    ) -> Result<Proof, Fault> {
+        match (standing, self) {
+            (Standing::Trusted(proof), _) => Ok(proof),
+            (Standing::ProvenFor(proof, hash), _) => {
+                if hashes_equal(&sha256(body), &hash) {
+                    Ok(proof)
+                } else {
+                    Err(signature_mismatch())
+                }
+            }
+            (Standing::Plausible(presented), Authority::SigV4(ring)) => match presented.payload {
+                // Nothing served here may leave its body unsigned.
+                Payload::Unsigned | Payload::Unsupported => Err(signature_mismatch()),
+                _ => ring.prove(&presented, request, &hex_of(&sha256(body))),
+            },
+            (Standing::Plausible(_), Authority::None(_)) => Err(signature_mismatch()),
+        }
+    }
+
+    /// Proves a request that has no body, such as a scrape of `/metrics`.
+    ///
+    /// # Errors
+    /// As [`Authority::examine`] and [`Authority::conclude`].
+    pub fn prove_bodiless<H: HeaderView + ?Sized>(
+        &self,
+        request: &RequestView<'_, H>,
+        now: UnixMillis,
+    ) -> Result<Proof, Fault> {
+        let standing = self.examine(request, Policy { service: None, must_sign: &[] }, now)?;
+        self.conclude(standing, request, &[])
+    }
+}
+
+/// The region in the scope of an `Authorization` header, believed without proof.
+fn claimed_region<H: HeaderView + ?Sized>(headers: &H) -> Option<&str> {
+    let value = std::str::from_utf8(headers.value("authorization")?).ok()?;
+    let (_, rest) = value.split_once("Credential=")?;
+    let credential = rest.split([',', ' ']).next()?;
+    let region = Scope::parse(credential)?.region;
+    crate::sigv4::is_region(region).then_some(region)
+}

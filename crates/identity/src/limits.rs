@@ -1,0 +1,20 @@
+//! Every limit of this crate, with its source.
+
+use std::time::Duration;
+
+/// The largest `Authorization` header that is looked at (`facts/security.md` § 1.1, hygiene).
+pub const AUTHORIZATION_BYTES_MAX: usize = 8 * 1024;
+/// The most headers one signature may cover (`facts/security.md` § 1.1, hygiene).
+pub const SIGNED_HEADERS_MAX: usize = 100;
+/// How far a signature's date may lie from the wall clock (Kinesis' messages say "- 5 min.";
+/// `facts/security.md` § 1.1).
+pub const SKEW_MAX: Duration = Duration::from_secs(5 * 60);
+/// The longest life of a presigned request: seven days (AWS's Signature Version 4 documentation).
+pub const PRESIGNED_SECONDS_MAX: u32 = 604_800;
+/// The longest region name in a credential scope; AWS's longest today has 16 characters.
+pub const REGION_BYTES_MAX: usize = 32;
+/// How many derived signing keys one generation of the cache holds; two generations are kept.
+/// One entry per key, day, region and service, about 300 bytes each (our choice).
+pub const DERIVED_KEYS_MAX: usize = 1024;
+/// The longest plain text that is sealed into a token (our choice; a `NextToken` is the largest).
+pub const SEALED_BYTES_MAX: usize = 64 * 1024;

@@ -1,0 +1,67 @@
+//! The credential and its scope.
+
+/// `key/date/region/service/terminator`, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope<'a> {
+    /// The whole credential.
+    pub credential: &'a str,
+    /// The access key id.
+    pub access_key_id: &'a str,
+    /// The day, `YYYYMMDD`.
+    pub date: &'a str,
+    /// The region.
+    pub region: &'a str,
+    /// The service's signing name.
+    pub service: &'a str,
+    /// `aws4_request`.
+    pub terminator: &'a str,
+}
+
+impl<'a> Scope<'a> {
+    /// Takes a credential apart; `None` unless it has exactly five parts.
+    pub fn parse(credential: &'a str) -> Option<Self> {
+        let mut parts = credential.split('/');
+        let mut next = || parts.next();
+        let scope = Scope {
+            credential,
+            access_key_id: next()?,
+            date: next()?,
+            region: next()?,
+            service: next()?,
+            terminator: next()?,
+        };
+        next().is_none().then_some(scope)
+    }
+
+    /// The scope of a credential that was parsed before; empty parts if it was not.
+    pub(super) fn of_checked(credential: &'a str) -> Self {
+        Scope::parse(credential).unwrap_or(Scope {
+            credential,
+            access_key_id: "",
+            date: "",
+            region: "",
+            service: "",
+            terminator: "",
+        })
+    }
+
+    /// `date/region/service/terminator`, as the string to sign holds it.
+    pub fn without_key(&self) -> &'a str {
+        self.credential.get(self.access_key_id.len() + 1..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Scope;
+
+    #[test]
+    fn five_parts_and_no_other_number() {
+        let scope = Scope::parse("AKID/20150830/us-east-1/kinesis/aws4_request").unwrap();
+        assert_eq!(scope.region, "us-east-1");
+        assert_eq!(scope.without_key(), "20150830/us-east-1/kinesis/aws4_request");
+        assert_eq!(Scope::parse("a/b/c/d"), None);
+        assert_eq!(Scope::parse("a/b/c/d/e/f"), None);
+        assert_eq!(Scope::parse(""), None);
+    }
+}
