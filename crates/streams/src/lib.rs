@@ -1,1 +1,42 @@
-//! streams
+//! Data Streams: shards, sequence numbers, iterators, fan-out and resharding, over the log.
+//!
+//! There is no task per shard. Routing reads a snapshot of the shard map, the order is the store's,
+//! and an append that meets a closed shard is routed again to its children.
+//!
+//! **Invariant:** nothing here sees a header, a status, a codec or an AWS shape.
+
+mod consumers;
+mod directory;
+mod engine;
+mod error;
+mod iterate;
+pub mod keyspace;
+pub mod limits;
+mod listing;
+mod name;
+mod put;
+mod record;
+mod reshard;
+mod rows;
+pub mod sequence;
+pub mod shard;
+mod stream;
+mod subscribe;
+mod tables;
+mod transitions;
+mod trimming;
+
+pub use consumers::Consumer;
+pub use engine::{Config, NewStream, Streams};
+pub use error::Error;
+pub use iterate::{Cursor, Page, Record, Start};
+pub use keyspace::HashKey;
+pub use listing::ShardFilter;
+pub use name::{StreamName, World};
+pub use put::{NewRecord, Placed};
+pub use record::RecordBody;
+pub use rows::StreamRow;
+pub use sequence::SequenceNumber;
+pub use shard::{Shard, ShardMap};
+pub use stream::{Mode, Status, Stream, StreamState};
+pub use subscribe::{Event, Subscription};

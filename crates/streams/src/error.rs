@@ -1,0 +1,172 @@
+//! What can go wrong, as facts. `api` turns them into AWS's codes and words.
+
+use std::fmt;
+use std::sync::Arc;
+
+use stdx::UnixMillis;
+use store::{CommitError, ReadError, StoreError};
+
+use crate::keyspace::{HashKey, HashRange};
+use crate::name::StreamName;
+use crate::stream::Status;
+
+/// Why Data Streams refuses something. `stream` is always the stream that was addressed.
+#[derive(Clone, Debug)]
+pub enum Error {
+    /// There is no such stream, or it is still being created.
+    StreamNotFound(StreamName),
+    /// A stream of this name exists.
+    StreamExists(StreamName),
+    /// The stream is not ACTIVE.
+    StreamNotActive(StreamName, Status),
+    /// The stream has consumers, and their deletion was not asked for.
+    StreamHasConsumers(StreamName),
+    /// The stream is on demand, where shards are not the caller's business.
+    StreamOnDemand(StreamName),
+    /// A shard id that names nothing, as the control plane says it.
+    ShardNotFound(StreamName, String),
+    /// A shard id that names nothing, as the data plane says it.
+    ShardMissing(StreamName, u32),
+    /// The shard has been split or merged before.
+    ShardNotOpen(StreamName, u32),
+    /// The two shards do not touch.
+    ShardsNotAdjacent(StreamName, u32, u32),
+    /// The new starting hash key does not leave both halves room.
+    SplitPoint {
+        /// The stream.
+        stream: StreamName,
+        /// The shard to split.
+        shard: u32,
+        /// The key asked for.
+        key: String,
+        /// The shard's range.
+        range: HashRange,
+    },
+    /// The account's shards would exceed its quota.
+    ShardLimit {
+        /// The stream.
+        stream: StreamName,
+        /// Open shards of the account in this region.
+        current: u32,
+        /// The quota.
+        limit: u32,
+        /// How many would be added.
+        added: u32,
+    },
+    /// An explicit hash key beyond 2^128-1.
+    HashKeyRange(String),
+    /// A record without a partition key, where the stream needs one.
+    PartitionKeyMissing,
+    /// Data and key are larger than the stream's records may be.
+    RecordTooLarge {
+        /// What the stream allows, in KiB.
+        limit_kib: u32,
+    },
+    /// A `SequenceNumberForOrdering` that is none.
+    OrderingNumber(StreamName, String),
+    /// A starting sequence number that is none, or not of this stream.
+    StartingNumber {
+        /// The stream.
+        stream: StreamName,
+        /// The shard.
+        shard: u32,
+        /// What was given.
+        given: String,
+        /// Whether it is well-formed but of another shard history.
+        foreign: bool,
+    },
+    /// A starting sequence number of another shard.
+    NumberOfOtherShard {
+        /// The shard that it encodes.
+        encoded: u32,
+        /// The shard that it was used with.
+        used: u32,
+    },
+    /// A timestamp ahead of the service's clock.
+    TimestampInFuture {
+        /// What was given.
+        given: UnixMillis,
+        /// What time it is.
+        now: UnixMillis,
+    },
+    /// The iterator is older than [`crate::limits::ITERATOR_LIFE`].
+    IteratorExpired {
+        /// When it was made.
+        created: UnixMillis,
+        /// What time it is.
+        now: UnixMillis,
+    },
+    /// There is no such consumer.
+    ConsumerNotFound(StreamName, String),
+    /// A consumer of this name exists.
+    ConsumerExists(StreamName, String),
+    /// The consumer is not ACTIVE.
+    ConsumerNotActive {
+        /// The stream.
+        stream: StreamName,
+        /// The consumer's name.
+        consumer: String,
+        /// When it was registered.
+        created: UnixMillis,
+    },
+    /// The stream has as many consumers as it may have.
+    ConsumerLimit(StreamName),
+    /// Another call holds this consumer's subscription to the shard.
+    SubscriptionInUse {
+        /// The stream.
+        stream: StreamName,
+        /// The consumer's name.
+        consumer: String,
+        /// The shard.
+        shard: u32,
+    },
+    /// A change lost too many races.
+    Contended(StreamName),
+    /// Stored bytes that are not what this crate writes.
+    Corrupt(&'static str),
+    /// The log refuses or fails.
+    Store(StoreError),
+    /// A read fails.
+    Read(Arc<ReadError>),
+    /// A commit fails for a reason that is not the caller's.
+    Commit(CommitError),
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Error::Store(error)
+    }
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        Error::Read(Arc::new(error))
+    }
+}
+
+impl From<CommitError> for Error {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Store(error) => Error::Store(error),
+            error => Error::Commit(error),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The split point of a shard in text, for [`Error::SplitPoint`].
+pub(crate) fn split_point(
+    stream: &StreamName,
+    shard: u32,
+    key: HashKey,
+    range: HashRange,
+) -> Error {
+    Error::SplitPoint { stream: stream.clone(), shard, key: key.to_string(), range }
+}

@@ -1,0 +1,191 @@
+//! The life of a record, second half: iterators and pages.
+
+use std::sync::Arc;
+
+use stdx::UnixMillis;
+use store::{Position, ReadBudget, ReadFrom, ReadPage};
+
+use crate::engine::Streams;
+use crate::error::Error;
+use crate::limits::{GET_RECORDS_BYTES_MAX, ITERATOR_LIFE};
+use crate::record::{self, RecordBody};
+use crate::sequence::SequenceNumber;
+use crate::shard::Shard;
+use crate::stream::Stream;
+
+/// Where reading begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the oldest record.
+    TrimHorizon,
+    /// After the newest record.
+    Latest,
+    /// At this sequence number.
+    At(String),
+    /// After this sequence number.
+    After(String),
+    /// At the first record that arrived at or after this time.
+    Time(UnixMillis),
+}
+
+/// A place in a shard, remembered by the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The stream's generation.
+    pub generation: u64,
+    /// The shard's index.
+    pub shard: u32,
+    /// The lowest position still to be read.
+    pub position: Position,
+    /// When the caller got it.
+    pub created: UnixMillis,
+}
+
+/// A record as read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its number.
+    pub sequence: SequenceNumber,
+    /// When it arrived.
+    pub arrival: UnixMillis,
+    /// What was put.
+    pub body: RecordBody,
+}
+
+/// What a read found.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The records, in order.
+    pub records: Vec<Record>,
+    /// Where to read on; `None` at the end of a closed shard.
+    pub next: Option<Cursor>,
+    /// The shards that follow, at the end of a closed shard.
+    pub children: Vec<Arc<Shard>>,
+    /// How far behind the tip the answer is, in milliseconds.
+    pub behind_ms: u64,
+}
+
+impl Streams {
+    /// Finds where `start` is in a shard.
+    ///
+    /// # Errors
+    /// If the shard does not exist, or `start` does not fit it.
+    pub async fn cursor(
+        &self,
+        stream: &Stream,
+        shard: u32,
+        start: &Start,
+    ) -> Result<Cursor, Error> {
+        let state = stream.state();
+        let shard = state
+            .shards
+            .get(shard)
+            .ok_or_else(|| Error::ShardMissing(stream.name.clone(), shard))?;
+        let now = self.now();
+        let position = match start {
+            Start::TrimHorizon => Position::ZERO,
+            Start::Latest => self.tip(shard)?,
+            Start::At(number) => Position(parse_number(stream, shard, number)?.position),
+            Start::After(number) => {
+                Position(parse_number(stream, shard, number)?.position).next_lower_bound()
+            }
+            Start::Time(given) if *given > now => {
+                return Err(Error::TimestampInFuture { given: *given, now });
+            }
+            Start::Time(time) => self.position_at(shard, *time).await?,
+        };
+        Ok(Cursor { generation: stream.generation, shard: shard.index, position, created: now })
+    }
+
+    /// Reads on from a cursor, at most `records_max` records.
+    ///
+    /// # Errors
+    /// If the cursor is too old, or its shard is gone.
+    pub async fn page(
+        &self,
+        stream: &Stream,
+        cursor: Cursor,
+        records_max: usize,
+    ) -> Result<Page, Error> {
+        let now = self.now();
+        if now.since(cursor.created) > ITERATOR_LIFE {
+            return Err(Error::IteratorExpired { created: cursor.created, now });
+        }
+        let state = stream.state();
+        let shard = state
+            .shards
+            .get(cursor.shard)
+            .ok_or_else(|| Error::ShardMissing(stream.name.clone(), cursor.shard))?;
+        let budget = ReadBudget { records_max, bytes_max: GET_RECORDS_BYTES_MAX };
+        let found = self.read_kept(shard, cursor.position, state.horizon(now), budget).await?;
+        let ended = found.closed_end && !shard.is_open();
+        let next = (!ended).then_some(Cursor { position: found.next, created: now, ..cursor });
+        let children = if ended { state.shards.children_of(shard.index) } else { Vec::new() };
+        let behind_ms = behind_ms(&found, now);
+        Ok(Page { records: records_of(shard, found)?, next, children, behind_ms })
+    }
+
+    /// Reads what retention has kept: nothing that arrived before `horizon`.
+    pub(crate) async fn read_kept(
+        &self,
+        shard: &Shard,
+        position: Position,
+        horizon: UnixMillis,
+        budget: ReadBudget,
+    ) -> Result<ReadPage, Error> {
+        let page = self.0.store.read(shard.log, ReadFrom::Position(position), budget).await?;
+        match page.records.first() {
+            Some(first) if first.arrival < horizon => {
+                Ok(self.0.store.read(shard.log, ReadFrom::Time(horizon), budget).await?)
+            }
+            _ => Ok(page),
+        }
+    }
+
+    fn tip(&self, shard: &Shard) -> Result<Position, Error> {
+        let tail = self.0.store.tail(shard.log);
+        tail.map(|tail| tail.next).ok_or(Error::Corrupt("a shard without a log"))
+    }
+
+    async fn position_at(&self, shard: &Shard, time: UnixMillis) -> Result<Position, Error> {
+        let budget = ReadBudget { records_max: 1, bytes_max: 1 };
+        let page = self.0.store.read(shard.log, ReadFrom::Time(time), budget).await?;
+        Ok(page.records.first().map_or(page.next, |record| record.position))
+    }
+}
+
+/// How far behind the tip a page is: nothing at the tip, else the age of its last record.
+pub(crate) fn behind_ms(page: &ReadPage, now: UnixMillis) -> u64 {
+    match page.records.last() {
+        Some(last) if !page.at_tail => now.0.saturating_sub(last.arrival.0),
+        _ => 0,
+    }
+}
+
+pub(crate) fn records_of(shard: &Shard, page: ReadPage) -> Result<Vec<Record>, Error> {
+    let records = page.records.into_iter().map(|stored| {
+        let body = record::read(&stored.payload).ok_or(Error::Corrupt("not a stream record"))?;
+        let sequence = shard.sequence_at(stored.position.0, stored.arrival);
+        Ok(Record { sequence, arrival: stored.arrival, body })
+    });
+    records.collect()
+}
+
+/// Any well-formed number that encodes this shard is a lower bound; anything else gets AWS's error
+/// (facts/streams.md § 2.3).
+fn parse_number(stream: &Stream, shard: &Shard, given: &str) -> Result<SequenceNumber, Error> {
+    let invalid = |foreign| Error::StartingNumber {
+        stream: stream.name.clone(),
+        shard: shard.index,
+        given: given.to_owned(),
+        foreign,
+    };
+    let number = SequenceNumber::parse(given).ok_or_else(|| invalid(false))?;
+    if number.shard != shard.index {
+        return Err(Error::NumberOfOtherShard { encoded: number.shard, used: shard.index });
+    }
+    if number.shard_created_seconds != shard.created_seconds {
+        return Err(invalid(true));
+    }
+    Ok(number)
+}

@@ -1,0 +1,137 @@
+//! The life of a record, first half: hash, route, append, number.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use store::{AppendOutcome, LogAppend, Position, RecordBatch};
+
+use crate::engine::Streams;
+use crate::error::Error;
+use crate::keyspace::HashKey;
+use crate::limits::REROUTES_MAX;
+use crate::record;
+use crate::sequence::SequenceNumber;
+use crate::shard::Shard;
+use crate::stream::{Stream, StreamState};
+
+/// A record to put.
+#[derive(Clone, Debug)]
+pub struct NewRecord {
+    /// What it carries.
+    pub data: Bytes,
+    /// What it is routed by; only a stream that distributes records itself does without.
+    pub partition_key: Option<String>,
+    /// Routes it instead of the partition key's hash.
+    pub explicit_hash_key: Option<HashKey>,
+}
+
+/// Where a record went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The shard's index.
+    pub shard: u32,
+    /// The record's number.
+    pub sequence: SequenceNumber,
+}
+
+/// The records of one request that go to one shard.
+struct Routed {
+    shard: Arc<Shard>,
+    /// Their places in the request, in order.
+    members: Vec<u32>,
+}
+
+impl Streams {
+    /// Puts records and answers, in their order, once all are durable.
+    ///
+    /// # Errors
+    /// If a record is not acceptable (then nothing is put), or the log fails.
+    pub async fn put(&self, stream: &Stream, records: &[NewRecord]) -> Result<Vec<Placed>, Error> {
+        let keys = self.hash_keys(&stream.state(), records)?;
+        let mut placed = vec![None; records.len()];
+        let mut waiting: Vec<u32> = (0..records.len() as u32).collect();
+        for _ in 0..REROUTES_MAX {
+            let state = stream.state();
+            let routed = route(&state, &keys, &waiting);
+            let encrypted = state.row.kms_key.is_some();
+            let appends = routed.iter().map(|routed| routed.encode(records, encrypted)).collect();
+            let outcomes = self.0.store.append(appends).await?;
+            waiting.clear();
+            for (routed, outcome) in routed.iter().zip(outcomes) {
+                match outcome {
+                    AppendOutcome::Appended { first, arrival } => {
+                        for (&member, index) in routed.members.iter().zip(0..) {
+                            let Position(position) = first.plus(index);
+                            let sequence = routed.shard.sequence_at(position, arrival);
+                            placed[member as usize] =
+                                Some(Placed { shard: routed.shard.index, sequence });
+                        }
+                    }
+                    AppendOutcome::Closed | AppendOutcome::UnknownLog => {
+                        waiting.extend_from_slice(&routed.members);
+                    }
+                }
+            }
+            if waiting.is_empty() {
+                return Ok(placed.into_iter().flatten().collect());
+            }
+            // The order of what is left is the request's, whichever shards it came back from.
+            waiting.sort_unstable();
+            if self.0.directory.by_generation(stream.generation).is_none() {
+                return Err(Error::StreamNotFound(stream.name.clone()));
+            }
+            self.await_newer(stream, &state).await;
+        }
+        Err(Error::Contended(stream.name.clone()))
+    }
+
+    fn hash_keys(&self, state: &StreamState, records: &[NewRecord]) -> Result<Vec<HashKey>, Error> {
+        let limit_kib = state.row.record_kib_max;
+        let keys = records.iter().map(|record| {
+            let key = record.partition_key.as_deref().unwrap_or_default();
+            if record.data.len() + key.len() > limit_kib as usize * 1024 {
+                return Err(Error::RecordTooLarge { limit_kib });
+            }
+            if state.row.distributes {
+                return Ok(HashKey(u128::from(self.0.entropy.u64()) << 64));
+            }
+            match (record.explicit_hash_key, &record.partition_key) {
+                (_, None) => Err(Error::PartitionKeyMissing),
+                (Some(explicit), _) => Ok(explicit),
+                (None, Some(key)) => Ok(HashKey::of(key)),
+            }
+        });
+        keys.collect()
+    }
+}
+
+/// Groups records by shard, keeping their order within each.
+fn route(state: &StreamState, keys: &[HashKey], waiting: &[u32]) -> Vec<Routed> {
+    let mut slots: Vec<(u32, u32)> = waiting
+        .iter()
+        .map(|&member| (state.shards.route(keys[member as usize]) as u32, member))
+        .collect();
+    slots.sort_unstable();
+    slots
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|group| Routed {
+            shard: Arc::clone(&state.shards.open()[group[0].0 as usize]),
+            members: group.iter().map(|&(_, member)| member).collect(),
+        })
+        .collect()
+}
+
+impl Routed {
+    fn encode(&self, records: &[NewRecord], encrypted: bool) -> LogAppend {
+        let own = || self.members.iter().map(|&member| &records[member as usize]);
+        let payload_bytes = own()
+            .map(|r| record::bytes_of(r.partition_key.as_deref().unwrap_or_default(), &r.data))
+            .sum();
+        let mut batch = RecordBatch::with_capacity(self.members.len(), payload_bytes);
+        for new in own() {
+            let key = new.partition_key.as_deref().unwrap_or_default();
+            batch.push_with(|buffer| record::write(buffer, key, &new.data, encrypted));
+        }
+        LogAppend::new(self.shard.log, batch.finish())
+    }
+}

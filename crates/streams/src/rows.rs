@@ -1,0 +1,234 @@
+//! What Data Streams keeps in tables. The bytes are CBOR maps with numbered fields, so a newer
+//! version may add fields and still read what an older one wrote; a number is never used again.
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+
+use crate::stream::{Mode, Status};
+
+/// A stream, under `account NUL region NUL name`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct StreamRow {
+    /// Tells this stream from an earlier one of the same name.
+    #[n(0)]
+    pub generation: u64,
+    /// When it was created.
+    #[n(1)]
+    pub created_ms: u64,
+    /// How its capacity is chosen.
+    #[n(2)]
+    pub mode: Mode,
+    /// How long its records live.
+    #[n(3)]
+    pub retention_hours: u32,
+    /// What is happening to it.
+    #[n(4)]
+    pub status: Status,
+    /// What happens next, and when.
+    #[n(5)]
+    pub(crate) pending: Option<Pending>,
+    /// The next shard's index.
+    #[n(6)]
+    pub shards_made: u32,
+    /// The largest record, in KiB.
+    #[n(7)]
+    pub record_kib_max: u32,
+    /// The KMS key that encrypts it.
+    #[n(8)]
+    pub kms_key: Option<String>,
+    /// Its tags.
+    #[n(9)]
+    pub tags: BTreeMap<String, String>,
+    /// Whether the service distributes records itself (RecordDistributionStrategy AUTO).
+    #[n(10)]
+    pub distributes: bool,
+    /// Throughput kept warm, in MiB/s.
+    #[n(11)]
+    pub warm_mibps: Option<u32>,
+}
+
+/// A change that `--state-delay` has put off.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Pending {
+    /// When it happens.
+    #[n(0)]
+    pub due_ms: u64,
+    /// What happens.
+    #[n(1)]
+    pub change: Change,
+}
+
+/// What can happen to a stream after a while.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Change {
+    /// It becomes ACTIVE.
+    #[n(0)]
+    Activate,
+    /// It goes away.
+    #[n(1)]
+    Delete,
+    /// A shard is split where the second child starts.
+    #[n(2)]
+    Split {
+        /// The shard.
+        #[n(0)]
+        shard: u32,
+        /// The second child's first hash key, big-endian.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        at: [u8; 16],
+    },
+    /// Two shards become one.
+    #[n(3)]
+    Merge {
+        /// The lower one.
+        #[n(0)]
+        shard: u32,
+        /// The one after it.
+        #[n(1)]
+        adjacent: u32,
+    },
+}
+
+/// A shard, under the stream's generation and the shard's index, both big-endian.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct ShardRow {
+    /// Its log.
+    #[n(0)]
+    pub log: u64,
+    /// Its first hash key, big-endian.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub start: [u8; 16],
+    /// Its last hash key, big-endian.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub end: [u8; 16],
+    /// What it was split or merged from.
+    #[n(3)]
+    pub parent: Option<u32>,
+    /// The other one it was merged from.
+    #[n(4)]
+    pub adjacent_parent: Option<u32>,
+    /// When it was created, in seconds.
+    #[n(5)]
+    pub created_seconds: u64,
+    /// When it was closed.
+    #[n(6)]
+    pub closed_ms: Option<u64>,
+}
+
+/// A registered consumer, under the stream's generation (big-endian) and the consumer's name.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct ConsumerRow {
+    /// Tells this consumer from an earlier one of the same name.
+    #[n(0)]
+    pub generation: u64,
+    /// When it was registered.
+    #[n(1)]
+    pub created_ms: u64,
+    /// Until when it is CREATING.
+    #[n(2)]
+    pub active_ms: u64,
+    /// From when it is gone, once its deletion was asked for.
+    #[n(3)]
+    pub deleted_ms: Option<u64>,
+    /// Its tags.
+    #[n(4)]
+    pub tags: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::btree_map;
+    use proptest::option;
+    use proptest::prelude::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn stream() -> StreamRow {
+        StreamRow {
+            generation: 1 << 40,
+            created_ms: 1_700_000_000_000,
+            mode: Mode::Provisioned,
+            retention_hours: 24,
+            status: Status::Updating,
+            pending: Some(Pending {
+                due_ms: 1_700_000_000_500,
+                change: Change::Split { shard: 0, at: [7; 16] },
+            }),
+            shards_made: 4,
+            record_kib_max: 1024,
+            kms_key: None,
+            tags: BTreeMap::from([("team".to_owned(), "core".to_owned())]),
+            distributes: false,
+            warm_mibps: None,
+        }
+    }
+
+    /// These bytes are on disks: a change that breaks this test breaks folders.
+    #[test]
+    fn golden_bytes() {
+        let stream = minicbor::to_vec(stream()).unwrap();
+        assert_eq!(hex(&stream), include_str!("../tests/golden/stream_row.hex").trim());
+        let shard = ShardRow {
+            log: 5,
+            start: [0; 16],
+            end: [0xff; 16],
+            parent: Some(1),
+            adjacent_parent: None,
+            created_seconds: 1_700_000_001,
+            closed_ms: Some(1_700_000_100_000),
+        };
+        assert_eq!(
+            hex(&minicbor::to_vec(shard).unwrap()),
+            include_str!("../tests/golden/shard_row.hex").trim()
+        );
+        let consumer = ConsumerRow {
+            generation: 9,
+            created_ms: 1_700_000_000_000,
+            active_ms: 1_700_000_000_000,
+            deleted_ms: None,
+            tags: BTreeMap::new(),
+        };
+        assert_eq!(
+            hex(&minicbor::to_vec(consumer).unwrap()),
+            include_str!("../tests/golden/consumer_row.hex").trim()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            created_ms: u64,
+            shards_made: u32,
+            kms_key in option::of(".{0,20}"),
+            tags in btree_map(".{1,8}", ".{0,8}", 0..4),
+            at: [u8; 16],
+        ) {
+            let change = Change::Split { shard: shards_made, at };
+            let row = StreamRow {
+                created_ms,
+                shards_made,
+                kms_key,
+                tags,
+                pending: Some(Pending { due_ms: created_ms, change }),
+                ..stream()
+            };
+            let bytes = minicbor::to_vec(&row).unwrap();
+            prop_assert_eq!(minicbor::decode::<StreamRow>(&bytes).unwrap(), row);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+            let _ = minicbor::decode::<StreamRow>(&bytes);
+            let _ = minicbor::decode::<ShardRow>(&bytes);
+            let _ = minicbor::decode::<ConsumerRow>(&bytes);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A stream in memory: a name, and a snapshot of its row and shards that readers take without
+//! waiting for anybody.
+
+use std::fmt;
+use std::sync::Arc;
+
+use minicbor::{Decode, Encode};
+use tokio::sync::watch;
+
+use stdx::UnixMillis;
+use store::LogId;
+
+use crate::keyspace::{HashKey, HashRange};
+use crate::name::StreamName;
+use crate::rows::{ShardRow, StreamRow};
+use crate::shard::{Shard, ShardMap};
+
+/// What is happening to a stream or a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Status {
+    /// Not usable yet.
+    #[n(0)]
+    Creating,
+    /// Usable.
+    #[n(1)]
+    Active,
+    /// Usable while something changes.
+    #[n(2)]
+    Updating,
+    /// Going away.
+    #[n(3)]
+    Deleting,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Status::Creating => "CREATING",
+            Status::Active => "ACTIVE",
+            Status::Updating => "UPDATING",
+            Status::Deleting => "DELETING",
+        })
+    }
+}
+
+/// How a stream's capacity is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Mode {
+    /// By its owner, in shards.
+    #[n(0)]
+    Provisioned,
+    /// By the service.
+    #[n(1)]
+    OnDemand,
+}
+
+/// A stream at one moment.
+#[derive(Clone, Debug)]
+pub struct StreamState {
+    /// The stream's row.
+    pub row: StreamRow,
+    /// The row's version in its table.
+    pub version: u64,
+    /// Its shards.
+    pub shards: Arc<ShardMap>,
+}
+
+impl StreamState {
+    /// When the stream was created.
+    pub fn created(&self) -> UnixMillis {
+        UnixMillis(self.row.created_ms)
+    }
+
+    /// Where the retention period begins, at `now`.
+    pub fn horizon(&self, now: UnixMillis) -> UnixMillis {
+        UnixMillis(now.0.saturating_sub(u64::from(self.row.retention_hours) * 3_600_000))
+    }
+}
+
+/// A stream.
+#[derive(Debug)]
+pub struct Stream {
+    /// Its name.
+    pub name: StreamName,
+    /// Tells it from another stream of the same name.
+    pub generation: u64,
+    state: watch::Sender<Arc<StreamState>>,
+}
+
+impl Stream {
+    pub(crate) fn new(name: StreamName, state: StreamState) -> Self {
+        let generation = state.row.generation;
+        Stream { name, generation, state: watch::Sender::new(Arc::new(state)) }
+    }
+
+    /// The newest snapshot.
+    pub fn state(&self) -> Arc<StreamState> {
+        Arc::clone(&self.state.borrow())
+    }
+
+    /// Watches for newer snapshots.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<StreamState>> {
+        self.state.subscribe()
+    }
+
+    /// Shows a newer snapshot; an older one, published late, changes nothing.
+    pub(crate) fn publish(&self, state: StreamState) {
+        self.state.send_if_modified(|current| {
+            let newer = state.version > current.version;
+            if newer {
+                *current = Arc::new(state);
+            }
+            newer
+        });
+    }
+}
+
+impl From<&Shard> for ShardRow {
+    fn from(shard: &Shard) -> Self {
+        ShardRow {
+            log: shard.log.0,
+            start: shard.range.start.0.to_be_bytes(),
+            end: shard.range.end.0.to_be_bytes(),
+            parent: shard.parent,
+            adjacent_parent: shard.adjacent_parent,
+            created_seconds: shard.created_seconds,
+            closed_ms: shard.closed.map(|closed| closed.0),
+        }
+    }
+}
+
+impl Shard {
+    /// The shard that a row describes.
+    pub(crate) fn from_row(index: u32, row: &ShardRow) -> Self {
+        Shard {
+            index,
+            log: LogId(row.log),
+            range: HashRange {
+                start: HashKey(u128::from_be_bytes(row.start)),
+                end: HashKey(u128::from_be_bytes(row.end)),
+            },
+            parent: row.parent,
+            adjacent_parent: row.adjacent_parent,
+            created_seconds: row.created_seconds,
+            closed: row.closed_ms.map(UnixMillis),
+        }
+    }
+}

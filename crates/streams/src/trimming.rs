@@ -1,0 +1,85 @@
+//! Retention: gives up records that have outlived it, then the closed shards that held them.
+
+use std::sync::Weak;
+
+use stdx::UnixMillis;
+use store::{ReadBudget, ReadFrom};
+
+use crate::engine::{Inner, Plan, Streams};
+use crate::error::Error;
+use crate::limits::TRIM_EVERY;
+use crate::shard::Shard;
+use crate::stream::{Stream, StreamState};
+
+/// Trims again and again until the engine is gone.
+pub(crate) async fn run(engine: Weak<Inner>) {
+    loop {
+        let Some(inner) = engine.upgrade() else { return };
+        let streams = Streams(inner);
+        let clock = streams.0.clock.clone();
+        // Nothing may be given up by a clock that nobody believes.
+        if !clock.is_stepped() {
+            streams.trim_all().await;
+        }
+        drop(streams);
+        clock.sleep(TRIM_EVERY).await;
+    }
+}
+
+impl Streams {
+    async fn trim_all(&self) {
+        for stream in self.0.directory.all() {
+            if let Err(error) = self.trim_stream(&stream).await {
+                tracing::warn!(stream = %stream.name, %error, "trimming failed and will be tried again");
+            }
+        }
+    }
+
+    async fn trim_stream(&self, stream: &Stream) -> Result<(), Error> {
+        let state = stream.state();
+        let horizon = state.horizon(self.now());
+        // A stream younger than its retention has nothing to trim.
+        if state.created() >= horizon {
+            return Ok(());
+        }
+        for shard in state.shards.all() {
+            if !has_expired(shard, horizon) {
+                self.trim_shard(shard, horizon).await?;
+            }
+        }
+        self.change(stream, |state| Ok(plan_expiry(state, horizon))).await
+    }
+
+    async fn trim_shard(&self, shard: &Shard, horizon: UnixMillis) -> Result<(), Error> {
+        if shard.created() >= horizon {
+            return Ok(());
+        }
+        let budget = ReadBudget { records_max: 1, bytes_max: 1 };
+        let kept = self.0.store.read(shard.log, ReadFrom::Time(horizon), budget).await?;
+        let below = kept.records.first().map_or(kept.next, |record| record.position);
+        let tail = self.0.store.tail(shard.log);
+        if tail.is_some_and(|tail| tail.trimmed_below < below) {
+            self.0.store.trim(shard.log, below).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A closed shard goes once everything in it has outlived the retention period.
+fn has_expired(shard: &Shard, horizon: UnixMillis) -> bool {
+    shard.closed.is_some_and(|closed| closed < horizon)
+}
+
+fn plan_expiry(state: &StreamState, horizon: UnixMillis) -> Plan {
+    let gone: Vec<_> =
+        state.shards.all().iter().filter(|shard| has_expired(shard, horizon)).collect();
+    if gone.is_empty() {
+        return Plan::default();
+    }
+    Plan {
+        row: Some(state.row.clone()),
+        shards_gone: gone.iter().map(|shard| shard.index).collect(),
+        forgets: gone.iter().map(|shard| shard.log).collect(),
+        ..Plan::default()
+    }
+}
