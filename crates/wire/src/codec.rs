@@ -1,4 +1,11 @@
-//! The encodings a caller may choose.
+//! The encodings a caller may choose, and the bodies they read and write.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::schema::{Schema, ShapeId};
+use crate::{Fault, cbor, explain, json};
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -7,4 +14,115 @@ pub enum Codec {
     Json,
     /// `application/x-amz-cbor-1.1`: byte strings, tagged millisecond timestamps.
     Cbor,
+}
+
+/// Reads an operation's input and checks it against the model.
+///
+/// Serde reads the valid ones. Whatever it refuses goes through the explainer, which either says
+/// what is wrong in AWS's words or, as AWS forgives more than serde (`1.5` is the integer 1), hands
+/// back a tolerable value.
+pub fn decode<T: DeserializeOwned>(
+    codec: Codec,
+    body: &Bytes,
+    schema: &'static Schema,
+    shape: ShapeId,
+    is_valid: fn(&T) -> bool,
+) -> Result<T, Fault> {
+    if let Ok(input) = read_exactly(codec, body)
+        && is_valid(&input)
+    {
+        return Ok(input);
+    }
+    let tolerable = explain::examine(codec, body, schema, shape)?;
+    // CBOR carries every value without loss, and its reader is compiled for this type already.
+    cbor::from_slice(&tolerable).map_err(|_| Fault::bare("SerializationException"))
+}
+
+/// Reads a value of our own side's making: an answer, an event.
+pub fn read<T: DeserializeOwned>(codec: Codec, body: &Bytes) -> Result<T, Fault> {
+    read_exactly(codec, body).map_err(|()| Fault::bare("SerializationException"))
+}
+
+fn read_exactly<T: DeserializeOwned>(codec: Codec, body: &Bytes) -> Result<T, ()> {
+    match codec {
+        Codec::Json => json::from_slice(body).map_err(drop),
+        Codec::Cbor => cbor::from_slice(body).map_err(drop),
+    }
+}
+
+/// Writes a value into a buffer of about the right size.
+pub fn encode<T: Serialize>(codec: Codec, value: &T, bytes_guess: usize) -> Bytes {
+    let mut buffer = Vec::with_capacity(bytes_guess);
+    write(codec, value, &mut buffer);
+    buffer.into()
+}
+
+/// Writes a value to the end of a buffer.
+///
+/// Shapes cannot fail to serialise: their maps have text keys, and a buffer takes every byte.
+pub fn write<T: Serialize>(codec: Codec, value: &T, buffer: &mut Vec<u8>) {
+    let written = match codec {
+        Codec::Json => json::write(value, buffer),
+        Codec::Cbor => cbor::write(value, buffer),
+    };
+    debug_assert!(written, "a shape did not serialise");
+}
+
+/// Whether a body parses at all, whatever it says; the first thing AWS looks at.
+pub fn is_well_formed(codec: Codec, body: &[u8]) -> bool {
+    match codec {
+        Codec::Json => json::is_well_formed(body),
+        Codec::Cbor => cbor::is_well_formed(body),
+    }
+}
+
+/// Writes a fault's body: `__type` and, where there are words, `message` or `Message`.
+pub fn encode_fault(codec: Codec, fault: &Fault) -> Bytes {
+    encode(codec, &FaultBody::from(fault), 64 + fault.message.as_ref().map_or(0, |m| m.len()))
+}
+
+/// Reads a fault's body as our own client gets it.
+pub fn decode_fault(codec: Codec, status: u16, body: &Bytes) -> Fault {
+    let read: Option<ReadFault> = read(codec, body).ok();
+    let read = read.unwrap_or_default();
+    let capital_message = read.capital.is_some();
+    // Codes may come with a namespace before a hash.
+    let code = read.code.rsplit('#').next().unwrap_or_default().to_string();
+    Fault {
+        code: if code.is_empty() { "UnknownError".into() } else { code.into() },
+        status,
+        message: read.message.or(read.capital).map(Into::into),
+        capital_message,
+    }
+}
+
+#[derive(Serialize)]
+struct FaultBody<'a> {
+    #[serde(rename = "__type")]
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    #[serde(rename = "Message", skip_serializing_if = "Option::is_none")]
+    capital: Option<&'a str>,
+}
+
+impl<'a> From<&'a Fault> for FaultBody<'a> {
+    fn from(fault: &'a Fault) -> Self {
+        let (message, capital) = match (&fault.message, fault.capital_message) {
+            (Some(text), false) => (Some(text.as_ref()), None),
+            (Some(text), true) => (None, Some(text.as_ref())),
+            (None, _) => (None, None),
+        };
+        FaultBody { code: &fault.code, message, capital }
+    }
+}
+
+#[derive(Default, serde::Deserialize)]
+struct ReadFault {
+    #[serde(rename = "__type", default)]
+    code: String,
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(rename = "Message", default)]
+    capital: Option<String>,
 }

@@ -5,10 +5,20 @@
 
 pub mod blob;
 pub mod call;
+pub mod cbor;
 pub mod codec;
+pub mod constraint;
+pub mod event_stream;
+pub mod explain;
 pub mod fault;
+pub mod json;
+pub mod limits;
+pub mod open_enum;
 pub mod operation;
+pub mod pattern;
+pub mod schema;
 pub mod timestamp;
+pub mod value;
 
 pub use blob::Blob;
 pub use call::{Call, RequestId};
@@ -19,3 +29,4 @@ pub use operation::{
     Resource, Serve, ServiceProfile, endpoint,
 };
 pub use timestamp::Timestamp;
+pub use value::Value;

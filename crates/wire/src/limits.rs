@@ -1,0 +1,15 @@
+//! The limits of what a body may look like, whatever its operation.
+
+/// How deep lists, maps and tags may nest in a body. AWS's inputs need six; the JSON reader's own
+/// limit is the same, so both codecs refuse alike.
+pub const NESTING_MAX: usize = 128;
+
+/// How many validation errors AWS reports at most.
+pub const VALIDATION_ERRORS_MAX: usize = 10;
+
+/// The longest event-stream message, as AWS's SDKs read it: 16 MiB of payload and 128 KiB of headers
+/// with their frame.
+pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024 + 128 * 1024 + 16;
+
+/// The longest block of headers in an event-stream message.
+pub const FRAME_HEADERS_BYTES_MAX: usize = 128 * 1024;

@@ -1,0 +1,6 @@
+use super::*;
+
+#[test]
+fn generated_files_are_fresh() {
+    check(&root()).expect("run `cargo xtask codegen`");
+}
