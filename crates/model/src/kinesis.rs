@@ -21,7 +21,6 @@ pub static SERVICE: ServiceProfile = ServiceProfile {
     content_types: &[
         ("application/x-amz-json-1.1", Codec::Json),
         ("application/x-amz-cbor-1.1", Codec::Cbor),
-        ("application/json", Codec::Json),
     ],
 };
 

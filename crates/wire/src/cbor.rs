@@ -29,10 +29,12 @@ pub fn parse(body: &[u8]) -> Result<Value, Error> {
     from_slice(body)
 }
 
-/// Whether a body is one item of CBOR.
+/// Whether a body is one item of CBOR, and a map or a list.
 pub fn is_well_formed(body: &[u8]) -> bool {
     let mut reader = Reader::new(body);
-    reader.skip_item().is_ok() && reader.finish().is_ok()
+    let is_container =
+        body.first().is_some_and(|first| matches!(first >> 5, major::LIST | major::MAP));
+    is_container && reader.skip_item().is_ok() && reader.finish().is_ok()
 }
 
 /// Writes to the end of a buffer; false if the value cannot be written.

@@ -68,7 +68,8 @@ pub fn write<T: Serialize>(codec: Codec, value: &T, buffer: &mut Vec<u8>) {
     debug_assert!(written, "a shape did not serialise");
 }
 
-/// Whether a body parses at all, whatever it says; the first thing AWS looks at.
+/// Whether a body parses at all and is more than a scalar, whatever it says; the first thing that
+/// AWS looks at.
 pub fn is_well_formed(codec: Codec, body: &[u8]) -> bool {
     match codec {
         Codec::Json => json::is_well_formed(body),

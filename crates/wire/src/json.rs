@@ -15,9 +15,10 @@ pub fn parse(body: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice(body)
 }
 
-/// Whether a body is JSON.
+/// Whether a body is JSON, and an object or an array.
 pub fn is_well_formed(body: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(body).is_ok()
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    matches!(first, Some(b'{' | b'[')) && serde_json::from_slice::<IgnoredAny>(body).is_ok()
 }
 
 /// Writes to the end of a buffer; false if the value cannot be written.

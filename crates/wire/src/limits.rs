@@ -13,3 +13,7 @@ pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024 + 128 * 1024 + 16;
 
 /// The longest block of headers in an event-stream message.
 pub const FRAME_HEADERS_BYTES_MAX: usize = 128 * 1024;
+
+/// How much of a refused value a validation error quotes. AWS quotes all of it; a body of empty
+/// records would make that a hundred times the body.
+pub const EXPLAINED_VALUE_BYTES_MAX: usize = 64 * 1024;
