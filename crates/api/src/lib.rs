@@ -1,1 +1,6 @@
-//! api
+//! AWS shapes in, engine calls, AWS shapes out: one `Serve` implementation per operation.
+//!
+//! **Invariant:** nothing here decides anything that outlives a call. What a stream is, the engine
+//! knows; what the caller is told, `faults.rs` says.
+
+pub mod kinesis;

@@ -126,6 +126,11 @@ impl Streams {
         Ok(stream)
     }
 
+    /// The stream of this generation, if it is still there.
+    pub fn stream_of_generation(&self, generation: u64) -> Option<Arc<Stream>> {
+        self.0.directory.by_generation(generation)
+    }
+
     /// The streams of `world` after the one named `after`, by name, at most `count_max`.
     pub fn list(&self, world: &World, after: &str, count_max: usize) -> Vec<Arc<Stream>> {
         self.0.directory.list(world, after, count_max)

@@ -25,6 +25,13 @@ pub struct NewRecord {
     pub explicit_hash_key: Option<HashKey>,
 }
 
+impl NewRecord {
+    /// What AWS counts: data and partition key.
+    pub fn bytes(&self) -> usize {
+        self.data.len() + self.partition_key.as_ref().map_or(0, String::len)
+    }
+}
+
 /// Where a record went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placed {
@@ -85,11 +92,18 @@ impl Streams {
         Err(Error::Contended(stream.name.clone()))
     }
 
+    /// Whether [`Streams::put`] would take these records.
+    ///
+    /// # Errors
+    /// As [`Streams::put`].
+    pub fn check_put(&self, stream: &Stream, records: &[NewRecord]) -> Result<(), Error> {
+        self.hash_keys(&stream.state(), records).map(drop)
+    }
+
     fn hash_keys(&self, state: &StreamState, records: &[NewRecord]) -> Result<Vec<HashKey>, Error> {
         let limit_kib = state.row.record_kib_max;
         let keys = records.iter().map(|record| {
-            let key = record.partition_key.as_deref().unwrap_or_default();
-            if record.data.len() + key.len() > limit_kib as usize * 1024 {
+            if record.bytes() > limit_kib as usize * 1024 {
                 return Err(Error::RecordTooLarge { limit_kib });
             }
             if state.row.distributes {

@@ -1,0 +1,40 @@
+//! Data Streams, operation by operation, grouped by resource.
+
+mod address;
+mod consumers;
+mod faults;
+mod iterators;
+mod records;
+mod shapes;
+mod shards;
+mod streams;
+mod tokens;
+mod unserved;
+
+use std::sync::Arc;
+
+use identity::Sealer;
+use stdx::Entropy;
+use wire::Endpoint;
+
+pub use unserved::UNSERVED;
+
+/// Serves Data Streams.
+pub struct Kinesis {
+    streams: ::streams::Streams,
+    sealer: Sealer,
+    entropy: Entropy,
+}
+
+impl Kinesis {
+    /// Joins every operation to the engine. `token_key` seals iterators and next tokens; they
+    /// survive a restart if it does.
+    pub fn endpoints(
+        streams: ::streams::Streams,
+        token_key: [u8; 32],
+        entropy: Entropy,
+    ) -> Vec<Box<dyn Endpoint>> {
+        let sealer = Sealer::new(token_key);
+        model::kinesis::routes(Arc::new(Kinesis { streams, sealer, entropy }))
+    }
+}

@@ -1,0 +1,89 @@
+//! Which stream an input means.
+
+use std::sync::Arc;
+
+use streams::{Stream, StreamName, World};
+use wire::{Call, Fault};
+
+use super::Kinesis;
+use super::faults::{self, invalid_argument, to_fault};
+
+/// The caller's own world.
+pub(super) fn world_of(call: &Call) -> World {
+    World { account: Arc::clone(&call.account), region: Arc::clone(&call.region) }
+}
+
+/// The stream that an input names, by name or by ARN.
+pub(super) fn stream_name(
+    call: &Call,
+    name: Option<&str>,
+    arn: Option<&str>,
+) -> Result<StreamName, Fault> {
+    match (name, arn) {
+        (None, None) => Err(invalid_argument("Either StreamName or StreamARN must be provided.")),
+        (Some(name), None) => Ok(world_of(call).stream(name)),
+        (name, Some(arn)) => {
+            let named =
+                StreamName::parse_arn(arn).ok_or_else(|| malformed_arn("StreamARN", arn))?;
+            if name.is_some_and(|name| name != &*named.name) {
+                return Err(invalid_argument(
+                    "StreamName and StreamARN do not name the same stream.",
+                ));
+            }
+            in_own_world(call, named)
+        }
+    }
+}
+
+/// The consumer that an input names: its stream and its name.
+pub(super) fn consumer_name(
+    call: &Call,
+    stream_arn: Option<&str>,
+    consumer: Option<&str>,
+    consumer_arn: Option<&str>,
+) -> Result<(StreamName, String), Fault> {
+    match (stream_arn, consumer, consumer_arn) {
+        (None, None, Some(arn)) => {
+            let (stream, consumer, _created_seconds) = StreamName::parse_consumer_arn(arn)
+                .ok_or_else(|| malformed_arn("ConsumerARN", arn))?;
+            Ok((in_own_world(call, stream)?, consumer.to_owned()))
+        }
+        (Some(arn), Some(consumer), None) => {
+            Ok((stream_name(call, None, Some(arn))?, consumer.to_owned()))
+        }
+        _ => Err(invalid_argument(
+            "Either ConsumerARN, or both StreamARN and ConsumerName, must be provided.",
+        )),
+    }
+}
+
+/// Every region is its own world: a stream of another one is not to be found here.
+fn in_own_world(call: &Call, stream: StreamName) -> Result<StreamName, Fault> {
+    if stream.world == world_of(call) { Ok(stream) } else { Err(faults::stream_not_found(&stream)) }
+}
+
+fn malformed_arn(member: &str, arn: &str) -> Fault {
+    invalid_argument(format!("{member} {arn} is not a valid ARN."))
+}
+
+impl Kinesis {
+    /// The stream that an input means, in whatever state.
+    pub(super) fn stream(
+        &self,
+        call: &Call,
+        name: Option<&str>,
+        arn: Option<&str>,
+    ) -> Result<Arc<Stream>, Fault> {
+        self.streams.stream(&stream_name(call, name, arn)?).map_err(to_fault)
+    }
+
+    /// The stream that an input means, if records can be put to it and read from it.
+    pub(super) fn stream_with_data(
+        &self,
+        call: &Call,
+        name: Option<&str>,
+        arn: Option<&str>,
+    ) -> Result<Arc<Stream>, Fault> {
+        self.streams.stream_with_data(&stream_name(call, name, arn)?).map_err(to_fault)
+    }
+}

@@ -1,0 +1,245 @@
+//! The engine's errors in AWS's codes and words. The words are facts/streams.md § 2.3's unless a
+//! line says otherwise.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use model::kinesis::faults;
+use stdx::UnixMillis;
+use store::StoreError;
+use streams::shard::shard_id;
+use streams::{Error, StreamName};
+use wire::Fault;
+
+pub(super) fn invalid_argument(message: impl Into<Cow<'static, str>>) -> Fault {
+    faults::invalid_argument_exception(message)
+}
+
+pub(super) fn stream_not_found(stream: &StreamName) -> Fault {
+    not_found(format!("Stream {} not found.", under(stream)))
+}
+
+/// What `DryRun` answers where the request would have succeeded (EC2's words for the same flag).
+pub(super) fn dry_run() -> Fault {
+    faults::dry_run_operation_exception("Request would have succeeded, but DryRun flag is set.")
+}
+
+/// A token that is not one of ours.
+pub(super) fn invalid_token() -> Fault {
+    invalid_argument("NextToken is invalid.")
+}
+
+/// A token older than its life.
+pub(super) fn expired_token() -> Fault {
+    faults::expired_next_token_exception("NextToken has expired.")
+}
+
+/// The shard of a stream that does not exist, where AWS speaks of the shard all the same.
+pub(super) fn shard_missing(stream: &StreamName, shard: u32) -> Fault {
+    let shard = shard_id(shard);
+    not_found(format!("Shard {shard} in stream {} does not exist", under(stream)))
+}
+
+/// A shard id that cannot be read, or names nothing.
+pub(super) fn shard_not_found(stream: &StreamName, shard: &str) -> Fault {
+    not_found(format!("Could not find shard {shard} in stream {}.", under(stream)))
+}
+
+pub(super) fn to_fault(error: Error) -> Fault {
+    match error {
+        Error::StreamNotFound(stream) => stream_not_found(&stream),
+        Error::StreamExists(stream) => in_use(format!("Stream {} already exists.", under(&stream))),
+        Error::StreamNotActive(stream, status) => {
+            in_use(format!("Stream {} not ACTIVE, instead in state {status}", under(&stream)))
+        }
+        Error::StreamHasConsumers(stream) => in_use(format!(
+            "Stream {} has consumers registered. Deregister the consumers first, or set EnforceConsumerDeletion to true.",
+            under(&stream)
+        )),
+        Error::StreamOnDemand(stream) => Fault::validation(format!(
+            "Request is invalid. Stream {} is in On-Demand mode.",
+            under(&stream)
+        )),
+        Error::PartitionKeyMissing => invalid_argument("PartitionKey must be provided."),
+        Error::HashKeyRange(given) => invalid_argument(format!(
+            "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was {given}"
+        )),
+        Error::RecordTooLarge { limit_kib } => invalid_argument(format!(
+            "Record size, including its partition key, exceeds the stream's limit of {limit_kib} KiB."
+        )),
+        Error::OrderingNumber(stream, given) => invalid_argument(format!(
+            "ExclusiveMinimumSequenceNumber {given} used in PutRecord on stream {} is invalid.",
+            under(&stream)
+        )),
+        Error::IteratorExpired { created, now } => faults::expired_iterator_exception(format!(
+            "Iterator expired. The iterator was created at time {} while right now it is {} which is further in the future than the tolerated delay of 300000 milliseconds.",
+            utc(created),
+            utc(now)
+        )),
+        Error::Contended(stream) => {
+            in_use(format!("Stream {} is being changed by too many requests.", under(&stream)))
+        }
+        error @ (Error::ShardNotFound(..)
+        | Error::ShardMissing(..)
+        | Error::ShardNotOpen(..)
+        | Error::ShardsNotAdjacent(..)
+        | Error::SplitPoint { .. }
+        | Error::ShardLimit { .. }) => shard_fault(&error),
+        error @ (Error::StartingNumber { .. }
+        | Error::NumberOfOtherShard { .. }
+        | Error::TimestampInFuture { .. }) => start_fault(&error),
+        error @ (Error::ConsumerNotFound(..)
+        | Error::ConsumerExists(..)
+        | Error::ConsumerNotActive { .. }
+        | Error::ConsumerLimit(..)
+        | Error::SubscriptionInUse { .. }) => consumer_fault(&error),
+        error @ (Error::Corrupt(_) | Error::Store(_) | Error::Read(_) | Error::Commit(_)) => {
+            internal(&error)
+        }
+    }
+}
+
+fn shard_fault(error: &Error) -> Fault {
+    match error {
+        Error::ShardNotFound(stream, shard) => shard_not_found(stream, shard),
+        Error::ShardMissing(stream, shard) => shard_missing(stream, *shard),
+        Error::ShardNotOpen(stream, shard) => invalid_argument(format!(
+            "Shard {} in stream {} has already been merged or split, and thus is not eligible for merging or splitting.",
+            shard_id(*shard),
+            under(stream)
+        )),
+        Error::ShardsNotAdjacent(stream, one, other) => invalid_argument(format!(
+            "Shards {} and {} in stream {} are not an adjacent pair of shards eligible for merging",
+            shard_id(*one),
+            shard_id(*other),
+            under(stream)
+        )),
+        Error::SplitPoint { stream, shard, key, range } => invalid_argument(format!(
+            "NewStartingHashKey {key} used in SplitShard() on shard {} in stream {} is not both greater than one plus the shard's StartingHashKey {} and less than the shard's EndingHashKey {}.",
+            shard_id(*shard),
+            under(stream),
+            range.start,
+            range.end
+        )),
+        Error::ShardLimit { stream, current, limit, added } => {
+            faults::limit_exceeded_exception(format!(
+                "This request would exceed the shard limit for the account {} in {}. Current shard count for the account: {current}. Limit: {limit}. Number of additional shards that would have resulted from this request: {added}. Refer to the AWS Service Limits page (http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current limits and how to request higher limits.",
+                stream.world.account, stream.world.region
+            ))
+        }
+        other => internal(other),
+    }
+}
+
+fn start_fault(error: &Error) -> Fault {
+    match error {
+        Error::StartingNumber { stream, shard, given, foreign } => {
+            let why = if *foreign { " because it did not come from this stream" } else { "" };
+            invalid_argument(format!(
+                "StartingSequenceNumber {given} used in GetShardIterator on shard {} in stream {} is invalid{why}.",
+                shard_id(*shard),
+                under(stream)
+            ))
+        }
+        Error::NumberOfOtherShard { encoded, used } => invalid_argument(format!(
+            "Invalid StartingSequenceNumber. It encodes {}, while it was used in a call to a shard with {}",
+            shard_id(*encoded),
+            shard_id(*used)
+        )),
+        Error::TimestampInFuture { given, now } => invalid_argument(format!(
+            "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. timestampInMillis: {}, currentTimestampInMillis: {}",
+            given.0, now.0
+        )),
+        other => internal(other),
+    }
+}
+
+fn consumer_fault(error: &Error) -> Fault {
+    match error {
+        Error::ConsumerNotFound(stream, consumer) => {
+            not_found(format!("Consumer {consumer} under stream {} not found.", stream.arn()))
+        }
+        Error::ConsumerExists(stream, consumer) => {
+            in_use(format!("Consumer {consumer} under stream {} already exists.", stream.arn()))
+        }
+        // awslabs/kinesis-hot-shard-advisor issue 37 shows AWS's own words.
+        Error::ConsumerNotActive { stream, consumer, created } => in_use(format!(
+            "Consumer {consumer} with creation timestamp {} under stream: {}, account {} is not in ACTIVE status.",
+            created.0, stream.name, stream.world.account
+        )),
+        Error::ConsumerLimit(stream) => faults::limit_exceeded_exception(format!(
+            "Stream {} has as many consumers as it may have.",
+            under(stream)
+        )),
+        Error::SubscriptionInUse { stream, consumer, shard } => in_use(format!(
+            "Another active subscription exists for this consumer: {}:{}:{}:{consumer}",
+            stream.world.account,
+            stream.name,
+            shard_id(*shard)
+        )),
+        other => internal(other),
+    }
+}
+
+/// A failure that is ours: the caller may try again, the operator is told why.
+fn internal(error: &Error) -> Fault {
+    match error {
+        Error::Store(StoreError::TooLarge) => {
+            invalid_argument("The request is larger than the stream can take.")
+        }
+        error => {
+            tracing::error!(%error, "a request failed");
+            Fault::internal()
+        }
+    }
+}
+
+fn not_found(message: String) -> Fault {
+    faults::resource_not_found_exception(message)
+}
+
+fn in_use(message: String) -> Fault {
+    faults::resource_in_use_exception(message)
+}
+
+/// `X under account A`, as nearly every sentence of AWS's has it.
+fn under(stream: &StreamName) -> String {
+    format!("{} under account {}", stream.name, stream.world.account)
+}
+
+/// `Thu Jan 22 01:22:02 UTC 2015`.
+fn utc(time: UnixMillis) -> String {
+    let timestamp = Timestamp::from_millisecond(time.0 as i64).unwrap_or(Timestamp::MAX);
+    timestamp.strftime("%a %b %d %H:%M:%S UTC %Y").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use streams::World;
+
+    #[test]
+    fn an_expired_iterator_in_awss_words() {
+        let created = UnixMillis(1_421_889_722_000);
+        let now = UnixMillis(1_421_890_323_000);
+        let fault = to_fault(Error::IteratorExpired { created, now });
+        assert_eq!(fault.code, "ExpiredIteratorException");
+        assert_eq!(
+            fault.message.as_deref(),
+            Some(
+                "Iterator expired. The iterator was created at time Thu Jan 22 01:22:02 UTC 2015 while right now it is Thu Jan 22 01:32:03 UTC 2015 which is further in the future than the tolerated delay of 300000 milliseconds."
+            )
+        );
+    }
+
+    #[test]
+    fn a_missing_stream_in_awss_words() {
+        let world = World { account: "000000000000".into(), region: "us-east-1".into() };
+        let fault = to_fault(Error::StreamNotFound(world.stream("x")));
+        assert_eq!(fault.code, "ResourceNotFoundException");
+        assert_eq!(
+            fault.message.as_deref(),
+            Some("Stream x under account 000000000000 not found.")
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! Records: put and got.
+
+use ::streams::limits::{GET_RECORDS_COUNT_MAX, PUT_RECORDS_BYTES_MAX};
+use ::streams::shard::shard_id;
+use ::streams::{Error, HashKey, NewRecord, Placed, SequenceNumber, Stream};
+use model::kinesis::{op, shapes};
+use wire::{Blob, Call, Fault, Serve};
+
+use super::Kinesis;
+use super::faults::{dry_run, invalid_argument, shard_missing, to_fault};
+use super::shapes as shape;
+
+impl Serve<op::PutRecord> for Kinesis {
+    async fn serve(
+        &self,
+        call: &Call,
+        input: shapes::PutRecordInput,
+    ) -> Result<shapes::PutRecordOutput, Fault> {
+        let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
+        let stream = self.stream_with_data(call, name, arn)?;
+        let record = new_record(input.data, input.partition_key, input.explicit_hash_key)?;
+        if let Some(number) = input.sequence_number_for_ordering {
+            self.check_ordering(&stream, number)?;
+        }
+        let placed = self.put(&stream, vec![record], input.dry_run).await?;
+        let placed = placed.first().ok_or_else(Fault::internal)?;
+        Ok(shapes::PutRecordOutput {
+            shard_id: shard_id(placed.shard),
+            sequence_number: placed.sequence.to_string(),
+            encryption_type: encryption_of(&stream),
+        })
+    }
+}
+
+impl Serve<op::PutRecords> for Kinesis {
+    async fn serve(
+        &self,
+        call: &Call,
+        input: shapes::PutRecordsInput,
+    ) -> Result<shapes::PutRecordsOutput, Fault> {
+        let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
+        let stream = self.stream_with_data(call, name, arn)?;
+        let records = input
+            .records
+            .into_iter()
+            .map(|entry| new_record(entry.data, entry.partition_key, entry.explicit_hash_key));
+        let records = records.collect::<Result<Vec<_>, Fault>>()?;
+        let bytes: usize = records.iter().map(NewRecord::bytes).sum();
+        if bytes > PUT_RECORDS_BYTES_MAX {
+            return Err(invalid_argument("Records size exceeds 10 MB limit"));
+        }
+        let placed = self.put(&stream, records, input.dry_run).await?;
+        let records = placed.iter().map(|placed| shapes::PutRecordsResultEntry {
+            sequence_number: Some(placed.sequence.to_string()),
+            shard_id: Some(shard_id(placed.shard)),
+            ..shapes::PutRecordsResultEntry::default()
+        });
+        Ok(shapes::PutRecordsOutput {
+            failed_record_count: Some(0),
+            records: records.collect(),
+            encryption_type: encryption_of(&stream),
+        })
+    }
+}
+
+impl Serve<op::GetRecords> for Kinesis {
+    async fn serve(
+        &self,
+        call: &Call,
+        input: shapes::GetRecordsInput,
+    ) -> Result<shapes::GetRecordsOutput, Fault> {
+        let (name, cursor) = self.open_cursor(call, &input.shard_iterator)?;
+        // A stream that was deleted, and perhaps made again, has taken its shards with it.
+        let stream = self.streams.stream_of_generation(cursor.generation);
+        let stream = stream.ok_or_else(|| shard_missing(&name, cursor.shard))?;
+        let limit = input.limit.map_or(GET_RECORDS_COUNT_MAX, |limit| limit as usize);
+        let page = self.streams.page(&stream, cursor, limit).await.map_err(to_fault)?;
+        if input.dry_run == Some(true) {
+            return Err(dry_run());
+        }
+        let children = || page.children.iter().map(|child| shape::child_shard(child)).collect();
+        Ok(shapes::GetRecordsOutput {
+            next_shard_iterator: page.next.map(|next| self.seal_cursor(&name, &next)),
+            millis_behind_latest: Some(page.behind_ms as i64),
+            child_shards: page.next.is_none().then(children),
+            records: page.records.into_iter().map(shape::record).collect(),
+        })
+    }
+}
+
+impl Kinesis {
+    async fn put(
+        &self,
+        stream: &Stream,
+        records: Vec<NewRecord>,
+        dry: Option<bool>,
+    ) -> Result<Vec<Placed>, Fault> {
+        if dry == Some(true) {
+            self.streams.check_put(stream, &records).map_err(to_fault)?;
+            return Err(dry_run());
+        }
+        self.streams.put(stream, &records).await.map_err(to_fault)
+    }
+
+    /// The number is only looked at: within a shard, order is that of arrival anyway.
+    fn check_ordering(&self, stream: &Stream, number: String) -> Result<(), Fault> {
+        let now_seconds = self.streams.now().seconds();
+        match SequenceNumber::parse(&number) {
+            Some(earlier) if earlier.arrival_seconds <= now_seconds => Ok(()),
+            _ => Err(to_fault(Error::OrderingNumber(stream.name.clone(), number))),
+        }
+    }
+}
+
+fn new_record(
+    data: Blob,
+    partition_key: Option<String>,
+    explicit_hash_key: Option<String>,
+) -> Result<NewRecord, Fault> {
+    let explicit_hash_key = match explicit_hash_key {
+        Some(digits) => match HashKey::parse(&digits) {
+            Some(key) => Some(key),
+            None => return Err(to_fault(Error::HashKeyRange(digits))),
+        },
+        None => None,
+    };
+    Ok(NewRecord { data: data.0, partition_key, explicit_hash_key })
+}
+
+/// Unencrypted streams answer no encryption type at all (facts/streams.md § 2.1).
+fn encryption_of(stream: &Stream) -> Option<shapes::EncryptionType> {
+    stream.state().row.kms_key.as_ref().map(|_| shapes::EncryptionType::Kms)
+}
