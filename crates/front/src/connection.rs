@@ -1,0 +1,289 @@
+//! One connection: its protocol, its watchdog, its end.
+
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::{Context, Poll};
+use std::{convert::Infallible, io};
+
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use stdx::task;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::limits::{
+    H2_CONNECTION_WINDOW_BYTES, H2_FRAME_BYTES_MAX, H2_LOCAL_RESETS_MAX, H2_PENDING_RESETS_MAX,
+    H2_PING_EVERY, H2_PING_WAIT, H2_SEND_BUFFER_BYTES_MAX, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX,
+    HEADER_BYTES_MAX, HEADERS_MAX, IDLE_LOOKS_MAX, SNIFF_WAIT, WATCH_EVERY,
+};
+use crate::listener::{Phase, Shared};
+use crate::pipeline;
+use crate::sniff::{Prefixed, Protocol, sniff};
+
+/// The other end, as the pipeline sees it.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    pub(crate) ip: IpAddr,
+    pub(crate) secure_transport: bool,
+    pub(crate) activity: Arc<Activity>,
+}
+
+/// What happens on a connection, counted for its watchdog. Nothing here reads a clock: the
+/// watchdog compares what it sees from look to look.
+#[derive(Default)]
+pub(crate) struct Activity {
+    in_flight: AtomicU32,
+    requests: AtomicU32,
+    /// Bytes came while no request was in flight: a head is under way.
+    head_begun: AtomicBool,
+}
+
+/// Marks a connection as busy until dropped.
+pub(crate) struct InFlight(Arc<Activity>);
+
+impl Activity {
+    /// A request's head is complete.
+    pub(crate) fn begin(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.head_begun.store(false, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Looks at a connection every [`WATCH_EVERY`].
+#[derive(Default)]
+struct Watchdog {
+    requests_seen: u32,
+    head_seen: bool,
+    idle_looks: u32,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Look {
+    Fine,
+    /// Nobody has asked anything for long.
+    Idle,
+    /// A head has been under way for a whole look.
+    SlowHead,
+}
+
+impl Watchdog {
+    fn look(&mut self, activity: &Activity) -> Look {
+        let requests = activity.requests.load(Ordering::Relaxed);
+        let head = activity.head_begun.load(Ordering::Relaxed);
+        let busy = activity.in_flight.load(Ordering::Relaxed) > 0;
+        let moved = requests != self.requests_seen;
+        let slow = head && self.head_seen && !moved && !busy;
+        self.idle_looks = if busy || moved { 0 } else { self.idle_looks + 1 };
+        self.requests_seen = requests;
+        self.head_seen = head;
+        match (slow, self.idle_looks >= IDLE_LOOKS_MAX) {
+            (true, _) => Look::SlowHead,
+            (false, true) => Look::Idle,
+            (false, false) => Look::Fine,
+        }
+    }
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, ip: IpAddr) {
+    let _without_it_answers_are_late = stream.set_nodelay(true);
+    let told = shared.clock.timeout(SNIFF_WAIT, sniff(stream)).await;
+    let Some(Ok((protocol, stream))) = told else {
+        return;
+    };
+    let activity = Arc::new(Activity::default());
+    let peer = Peer { ip, secure_transport: false, activity };
+    match protocol {
+        Protocol::Http1 => serve_http1(shared, stream, peer).await,
+        Protocol::Http2 => serve_http2(shared, stream, peer).await,
+        // TLS joins here: after the handshake the stream is sniffed again, because Java's SDK
+        // negotiates no ALPN (`facts/real-parts.md`).
+        Protocol::Tls => tracing::debug!(%ip, "closed: TLS is not configured"),
+    }
+}
+
+async fn serve_http1(shared: Arc<Shared>, stream: Prefixed<TcpStream>, peer: Peer) {
+    let io = Watched { stream, activity: Arc::clone(&peer.activity) };
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // The watchdog does this without a timer per request, and knows a slow head from an idle
+        // connection.
+        .header_read_timeout(None)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .keep_alive(true)
+        .pipeline_flush(false);
+    let (pipeline_shared, pipeline_peer) = (Arc::clone(&shared), peer.clone());
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let (shared, peer) = (Arc::clone(&pipeline_shared), pipeline_peer.clone());
+        async move { Ok::<_, Infallible>(pipeline::answer(&shared, &peer, request).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(io), service);
+    let mut connection = pin!(connection);
+    let mut phases = shared.phase.subscribe();
+    let mut watchdog = Watchdog::default();
+    loop {
+        tokio::select! {
+            biased;
+            _ended = connection.as_mut() => return,
+            changed = phases.changed() => {
+                if changed.is_err() || *phases.borrow() == Phase::Aborted {
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+            }
+            () = shared.clock.sleep(WATCH_EVERY) => match watchdog.look(&peer.activity) {
+                Look::Fine => {}
+                Look::Idle => connection.as_mut().graceful_shutdown(),
+                Look::SlowHead => return,
+            }
+        }
+    }
+}
+
+async fn serve_http2(shared: Arc<Shared>, stream: Prefixed<TcpStream>, peer: Peer) {
+    let mut builder = http2::Builder::new(Executor);
+    builder
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(H2_CONNECTION_WINDOW_BYTES)
+        .max_concurrent_streams(H2_STREAMS_MAX)
+        .max_frame_size(H2_FRAME_BYTES_MAX)
+        .max_header_list_size(HEADER_BYTES_MAX as u32)
+        .max_send_buf_size(H2_SEND_BUFFER_BYTES_MAX)
+        .max_pending_accept_reset_streams(H2_PENDING_RESETS_MAX)
+        .max_local_error_reset_streams(H2_LOCAL_RESETS_MAX)
+        .keep_alive_interval(H2_PING_EVERY)
+        .keep_alive_timeout(H2_PING_WAIT);
+    let (pipeline_shared, pipeline_peer) = (Arc::clone(&shared), peer.clone());
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let (shared, peer) = (Arc::clone(&pipeline_shared), pipeline_peer.clone());
+        async move { Ok::<_, Infallible>(pipeline::answer(&shared, &peer, request).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let mut phases = shared.phase.subscribe();
+    let mut watchdog = Watchdog::default();
+    loop {
+        tokio::select! {
+            biased;
+            _ended = connection.as_mut() => return,
+            changed = phases.changed() => {
+                if changed.is_err() || *phases.borrow() == Phase::Aborted {
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+            }
+            () = shared.clock.sleep(WATCH_EVERY) => match watchdog.look(&peer.activity) {
+                Look::Fine => {}
+                Look::Idle | Look::SlowHead => connection.as_mut().graceful_shutdown(),
+            }
+        }
+    }
+}
+
+/// Starts HTTP/2's streams.
+#[derive(Clone, Copy)]
+struct Executor;
+
+impl<F> hyper::rt::Executor<F> for Executor
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        task::spawn(future);
+    }
+}
+
+/// A stream that tells its watchdog when a request's head begins.
+struct Watched<S> {
+    stream: S,
+    activity: Arc<Activity>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before && self.activity.in_flight.load(Ordering::Relaxed) == 0 {
+            self.activity.head_begun.store(true, Ordering::Relaxed);
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_head_is_caught_at_the_second_look() {
+        let activity = Arc::new(Activity::default());
+        let mut watchdog = Watchdog::default();
+        activity.head_begun.store(true, Ordering::Relaxed);
+        assert_eq!(watchdog.look(&activity), Look::Fine);
+        assert_eq!(watchdog.look(&activity), Look::SlowHead);
+    }
+
+    #[test]
+    fn a_busy_connection_is_left_alone_and_an_idle_one_is_not() {
+        let activity = Arc::new(Activity::default());
+        let mut watchdog = Watchdog::default();
+        let busy = activity.begin();
+        for _ in 0..IDLE_LOOKS_MAX * 2 {
+            assert_eq!(watchdog.look(&activity), Look::Fine);
+        }
+        drop(busy);
+        for _ in 1..IDLE_LOOKS_MAX {
+            assert_eq!(watchdog.look(&activity), Look::Fine);
+        }
+        assert_eq!(watchdog.look(&activity), Look::Idle);
+    }
+}

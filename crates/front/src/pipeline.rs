@@ -1,0 +1,287 @@
+//! The pipeline: one function that reads like the specification.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+use identity::authorise;
+use identity::sigv4::Policy;
+use telemetry::Observation;
+use wire::{Answer, Call, Codec, Fault};
+
+use crate::body::{Allowance, Unread, discard, receive};
+use crate::connection::Peer;
+use crate::ids::Ids;
+use crate::limits::UNPROVEN_BODY_BYTES_MAX;
+use crate::listener::Shared;
+use crate::pages;
+use crate::precedence::{Facts, Named, body_state, judge};
+use crate::respond::{AnswerBody, EVENT_STREAM, Refusal, allow_origin, refusal_response, response};
+use crate::routes::{Content, Operation, Target};
+use crate::view::{Headers, view_of};
+
+/// The header that chooses the operation: a signature must cover it.
+const MUST_SIGN: &[&str] = &["x-amz-target"];
+
+/// Answers one request, whatever it is.
+pub(crate) async fn answer<B>(
+    shared: &Arc<Shared>,
+    peer: &Peer,
+    request: Request<B>,
+) -> Response<AnswerBody>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let in_flight = peer.activity.begin();
+    let started = shared.clock.monotonic();
+    let ids = Ids::new(&shared.entropy);
+    let (head, mut body) = request.into_parts();
+    let mut response = if head.method == Method::POST {
+        answer_call(shared, peer, &head, &mut body, &ids, started).await
+    } else {
+        answer_page(shared, peer, &head, &ids)
+    };
+    let is_preflight = head.method == Method::OPTIONS;
+    if !is_preflight && shared.answers_browsers() && head.headers.contains_key("origin") {
+        allow_origin(response.headers_mut());
+    }
+    response.body_mut().in_flight = Some(in_flight);
+    response
+}
+
+fn answer_page(shared: &Shared, peer: &Peer, head: &Parts, ids: &Ids) -> Response<AnswerBody> {
+    match pages::find(shared, peer.ip, head) {
+        Ok(page) => {
+            let body = AnswerBody::whole(page.text.into());
+            response(page.status, Some(page.content_type), body, ids)
+        }
+        Err(refusal) => {
+            refusal_response(&refusal, Codec::Json, "application/json", &head.headers, ids)
+        }
+    }
+}
+
+/// Routes, serves, encodes and accounts for one call.
+async fn answer_call<B>(
+    shared: &Arc<Shared>,
+    peer: &Peer,
+    head: &Parts,
+    body: &mut B,
+    ids: &Ids,
+    started: Duration,
+) -> Response<AnswerBody>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let content = shared.routes.content(&head.headers);
+    let target = shared.routes.target(&head.headers);
+    let request = CallRequest { shared, peer, head, ids, content, target };
+    let mut bytes_in = 0;
+    let outcome = request.serve(body, &mut bytes_in).await;
+    let codec = request.codec();
+    let content_type = shared.routes.content_type_of(codec, target);
+    let fault = outcome.as_ref().err().map(|refusal| refusal.code().to_owned());
+    let response = match outcome {
+        Ok(Answer::Body(bytes)) => {
+            response(StatusCode::OK, Some(content_type), AnswerBody::whole(bytes), ids)
+        }
+        Ok(Answer::Events(frames)) => {
+            let body = AnswerBody::events(frames, shared.ending());
+            response(StatusCode::OK, Some(EVENT_STREAM), body, ids)
+        }
+        Err(refusal) => refusal_response(&refusal, codec, content_type, &head.headers, ids),
+    };
+    let seen = Observation {
+        fault: fault.as_deref(),
+        latency: shared.clock.monotonic().saturating_sub(started),
+        bytes_in,
+        bytes_out: response.body().bytes(),
+    };
+    account(&request, response.status(), seen);
+    response
+}
+
+/// One call and everything that was known of it from its head.
+struct CallRequest<'a> {
+    shared: &'a Arc<Shared>,
+    peer: &'a Peer,
+    head: &'a Parts,
+    ids: &'a Ids,
+    content: Content,
+    target: Target<'a>,
+}
+
+impl<'a> CallRequest<'a> {
+    /// The specification's order: route, head of the signature, body under its cap, signature,
+    /// decode and validate, authorise, throttle, serve.
+    async fn serve<B>(&self, body: &mut B, bytes_in: &mut u64) -> Result<Answer, Refusal>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let shared = self.shared;
+        let headers = Headers(&self.head.headers);
+        let view = view_of(self.head, &headers);
+
+        let Some((operation, codec)) = self.route() else {
+            let received = self.receive_unproven(body).await?;
+            return Err(self.refuse(&received, Err(Fault::bare("UnknownOperationException"))));
+        };
+        let policy = Policy { service: Some(operation.profile.signing_name), must_sign: MUST_SIGN };
+        let standing = match shared.authority.examine(&view, policy, shared.clock.wall()) {
+            Ok(standing) => standing,
+            Err(fault) => {
+                let received = self.receive_unproven(body).await?;
+                return Err(self.refuse(&received, Err(fault)));
+            }
+        };
+        let unproven = matches!(standing, identity::Standing::Plausible(_));
+        let allowance = self.allowance(operation.info.body_bytes_max, unproven);
+        let received = receive(body, self.content_length(), &allowance).await;
+        let mut received = received.map_err(|unread| refuse_unread(&unread))?;
+        *bytes_in = received.bytes.len() as u64;
+        let proof = shared
+            .authority
+            .conclude(standing, &view, &received.bytes)
+            .map_err(|fault| self.refuse(&received.bytes, Err(fault)))?;
+        received.hold.prove();
+
+        let call = Arc::new(Call {
+            request_id: self.ids.request_id,
+            account: Arc::clone(&proof.identity.account),
+            region: proof.region,
+            principal: Arc::clone(&proof.identity.principal),
+            source_ip: self.peer.ip,
+            secure_transport: self.peer.secure_transport,
+        });
+        let prepared = operation
+            .endpoint
+            .decode(codec, &received.bytes)
+            .map_err(|fault| self.refuse(&received.bytes, Ok(fault)))?;
+        authorise(&call, operation.info.action, &prepared.resource()).map_err(Refusal::Fault)?;
+        // Throttling joins here: `info.calls_per_second` per account and operation.
+        prepared.serve(call).await.map_err(Refusal::Fault)
+    }
+
+    /// The operation and codec, if the head names both.
+    fn route(&self) -> Option<(&'a Operation, Codec)> {
+        match (self.target, self.content) {
+            (Target::Known(operation), Content::Codec(codec)) => Some((operation, codec)),
+            _ => None,
+        }
+    }
+
+    /// The codec of answers: an empty body of unknown type is answered in CBOR (kinesalite's
+    /// recorded behaviour).
+    fn codec(&self) -> Codec {
+        match self.content {
+            Content::Codec(codec) => codec,
+            Content::Legacy => Codec::Json,
+            Content::Unknown => Codec::Cbor,
+        }
+    }
+
+    fn content_length(&self) -> Option<u64> {
+        let value = self.head.headers.get(http::header::CONTENT_LENGTH)?;
+        value.to_str().ok()?.parse().ok()
+    }
+
+    fn allowance(&self, bytes_max: usize, unproven: bool) -> Allowance<'_> {
+        let Shared { budget, clock, .. } = &**self.shared;
+        Allowance { bytes_max, unproven, budget, clock }
+    }
+
+    /// Reads what a request that will be refused may send, so that its syntax can decide which
+    /// refusal it gets. A longer body is thrown away, and the head decides.
+    async fn receive_unproven<B>(&self, body: &mut B) -> Result<Bytes, Refusal>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        /// Stands for a body that was not read: well-formed as far as anybody knows.
+        const UNREAD: &[u8] = b"{}";
+        let allowance = self.allowance(UNPROVEN_BODY_BYTES_MAX, true);
+        match receive(body, self.content_length(), &allowance).await {
+            Ok(received) => Ok(received.bytes),
+            Err(Unread::TooLarge) => {
+                discard(body, &self.shared.clock).await;
+                Ok(Bytes::from_static(UNREAD))
+            }
+            Err(unread) => Err(refuse_unread(&unread)),
+        }
+    }
+
+    /// Chooses the refusal by AWS's precedence. `fault` is what the failing step said: `Err` if
+    /// that was before the signature was believed, `Ok` after.
+    fn refuse(&self, body: &[u8], fault: Result<Fault, Fault>) -> Refusal {
+        let signed = fault.is_ok();
+        let facts = Facts {
+            preflight: false,
+            post: true,
+            content: self.content,
+            target: match self.target {
+                Target::Absent => Named::Nothing,
+                Target::Unknown => Named::Stranger,
+                Target::Known(_) => Named::Operation,
+            },
+            body: body_state(self.content, body),
+            signed,
+        };
+        let (Ok(fault) | Err(fault)) = fault;
+        Refusal::of(judge(facts), fault)
+    }
+}
+
+/// A body that could not be read is refused without asking what it would have meant.
+fn refuse_unread(unread: &Unread) -> Refusal {
+    let (status, code, message) = match unread {
+        Unread::TooLarge => {
+            (413, "RequestEntityTooLargeException", "The request body is longer than allowed.")
+        }
+        Unread::TooSlow => (408, "RequestTimeoutException", "The request body came too slowly."),
+        Unread::Busy => (
+            503,
+            "ServiceUnavailableException",
+            "The server holds as many request bodies as it may. Please try again.",
+        ),
+        Unread::Cut => (400, "SerializationException", "The request body broke off."),
+    };
+    Refusal::Fault(Fault { status, ..Fault::client(code, message) })
+}
+
+/// Metrics and the access log.
+fn account(request: &CallRequest<'_>, status: StatusCode, seen: Observation<'_>) {
+    let name = match request.target {
+        Target::Known(operation) => {
+            operation.meter.record(seen);
+            operation.info.name
+        }
+        _ => {
+            request.shared.refused.add(1);
+            "-"
+        }
+    };
+    if status.is_server_error() {
+        tracing::warn!(
+            operation = name,
+            status = status.as_u16(),
+            fault = seen.fault.unwrap_or("-"),
+            request_id = %request.ids.request_id,
+            peer = %request.peer.ip,
+            "call failed"
+        );
+    } else {
+        tracing::debug!(
+            operation = name,
+            status = status.as_u16(),
+            fault = seen.fault.unwrap_or("-"),
+            micros = seen.latency.as_micros() as u64,
+            bytes_in = seen.bytes_in,
+            bytes_out = seen.bytes_out,
+            request_id = %request.ids.request_id,
+            peer = %request.peer.ip,
+            "call"
+        );
+    }
+}

@@ -1,0 +1,218 @@
+//! Answers and refusals as HTTP responses.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use wire::{Codec, Fault, Frames};
+
+use crate::connection::InFlight;
+use crate::ids::Ids;
+use crate::precedence::Verdict;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const EXTENDED_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
+/// What AWS lets a browser's script read (kinesalite's recorded behaviour).
+const EXPOSED_HEADERS: &str =
+    "x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,Date";
+/// How long a browser may remember its permission, in seconds (same source).
+const PREFLIGHT_SECONDS: &str = "172800";
+/// The content type of event streams.
+pub(crate) const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
+
+/// A request that is not answered as it wished.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// In the caller's codec.
+    Fault(Fault),
+    /// In XML: what the caller speaks is unknown.
+    Xml { status: StatusCode, code: &'static str, message: Option<&'static str> },
+    /// Status 200 and the error in the body, as an older protocol had it.
+    Legacy { code: &'static str, message_member: &'static str },
+    /// Not an error: permission for a browser.
+    Preflight,
+}
+
+impl Refusal {
+    /// XML for a request that names no operation in a way AWS understands.
+    pub(crate) fn denied_xml() -> Self {
+        Refusal::Xml {
+            status: StatusCode::FORBIDDEN,
+            code: "AccessDeniedException",
+            message: Some("Unable to determine service/operation name to be authorized"),
+        }
+    }
+
+    /// The refusal behind a verdict; `fault` is what the failing step itself said.
+    pub(crate) fn of(verdict: Verdict, fault: Fault) -> Self {
+        match verdict {
+            Verdict::Preflight => Refusal::Preflight,
+            Verdict::DeniedXml => Refusal::denied_xml(),
+            Verdict::UnknownXml => Refusal::Xml {
+                status: StatusCode::NOT_FOUND,
+                code: "UnknownOperationException",
+                message: None,
+            },
+            Verdict::Unknown => Refusal::Fault(Fault::bare("UnknownOperationException")),
+            Verdict::Serialization => Refusal::Fault(Fault::bare("SerializationException")),
+            Verdict::LegacyUnknown => {
+                Refusal::Legacy { code: "UnknownOperationException", message_member: "message" }
+            }
+            Verdict::LegacySerialization => {
+                Refusal::Legacy { code: "SerializationException", message_member: "Message" }
+            }
+            Verdict::Signature | Verdict::Operation => Refusal::Fault(fault),
+        }
+    }
+
+    /// The code that metrics and log show.
+    pub(crate) fn code(&self) -> &str {
+        match self {
+            Refusal::Fault(fault) => &fault.code,
+            Refusal::Xml { code, .. } | Refusal::Legacy { code, .. } => code,
+            Refusal::Preflight => "Preflight",
+        }
+    }
+}
+
+/// A response's body.
+pub(crate) struct AnswerBody {
+    content: Content,
+    /// Kept until the last byte is handed over, so that the connection counts as busy.
+    pub(crate) in_flight: Option<InFlight>,
+}
+
+enum Content {
+    Whole(Option<Bytes>),
+    /// Frames, and what ends them when the server stops.
+    Events(Frames, Ending),
+}
+
+/// A future that is ready when open streams must end.
+pub(crate) type Ending = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl AnswerBody {
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        let content = Content::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()));
+        AnswerBody { content, in_flight: None }
+    }
+
+    pub(crate) fn events(frames: Frames, ending: Ending) -> Self {
+        AnswerBody { content: Content::Events(frames, ending), in_flight: None }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        match &self.content {
+            Content::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            Content::Events(..) => 0,
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut self.content {
+            Content::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Content::Events(frames, ending) => match frames.as_mut().poll_next(context) {
+                Poll::Ready(frame) => Poll::Ready(frame.map(|bytes| Ok(Frame::data(bytes)))),
+                Poll::Pending => ending.as_mut().poll(context).map(|()| None),
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.content, Content::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Whole(_) => SizeHint::with_exact(self.bytes()),
+            Content::Events(..) => SizeHint::default(),
+        }
+    }
+}
+
+/// A response with the ids that every answer carries. `content_type` is the caller's codec's.
+pub(crate) fn response(
+    status: StatusCode,
+    content_type: Option<&'static str>,
+    body: AnswerBody,
+    ids: &Ids,
+) -> Response<AnswerBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, ids.request_id_header());
+    headers.insert(EXTENDED_ID, ids.extended_header());
+    if let Some(content_type) = content_type {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    response
+}
+
+/// A refusal as a response.
+pub(crate) fn refusal_response(
+    refusal: &Refusal,
+    codec: Codec,
+    content_type: &'static str,
+    request: &HeaderMap,
+    ids: &Ids,
+) -> Response<AnswerBody> {
+    match refusal {
+        Refusal::Fault(fault) => {
+            let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::BAD_REQUEST);
+            let body = AnswerBody::whole(wire::codec::encode_fault(codec, fault));
+            response(status, Some(content_type), body, ids)
+        }
+        Refusal::Xml { status, code, message } => {
+            let text = match message {
+                Some(message) => format!("<{code}>\n  <Message>{message}</Message>\n</{code}>\n"),
+                None => format!("<{code}/>\n"),
+            };
+            response(*status, None, AnswerBody::whole(text.into()), ids)
+        }
+        Refusal::Legacy { code, message_member } => {
+            let text = format!(
+                "{{\"Output\":{{\"__type\":\"com.amazon.coral.service#{code}\",\
+                 \"{message_member}\":null}},\"Version\":\"1.0\"}}"
+            );
+            let body = AnswerBody::whole(text.into());
+            response(StatusCode::OK, Some("application/json"), body, ids)
+        }
+        Refusal::Preflight => preflight_response(request, ids),
+    }
+}
+
+fn preflight_response(request: &HeaderMap, ids: &Ids) -> Response<AnswerBody> {
+    let mut answer = response(StatusCode::OK, None, AnswerBody::whole(Bytes::new()), ids);
+    let headers = answer.headers_mut();
+    headers.remove(EXTENDED_ID);
+    headers.insert("access-control-allow-origin", HeaderValue::from_static("*"));
+    headers.insert("access-control-max-age", HeaderValue::from_static(PREFLIGHT_SECONDS));
+    let echoed = [
+        ("access-control-request-headers", "access-control-allow-headers"),
+        ("access-control-request-method", "access-control-allow-methods"),
+    ];
+    for (asked, granted) in echoed {
+        if let Some(value) = request.get(asked) {
+            headers.insert(granted, value.clone());
+        }
+    }
+    answer
+}
+
+/// Lets a browser's script read the answer.
+pub(crate) fn allow_origin(headers: &mut HeaderMap) {
+    headers.insert("access-control-allow-origin", HeaderValue::from_static("*"));
+    headers.insert("access-control-expose-headers", HeaderValue::from_static(EXPOSED_HEADERS));
+}

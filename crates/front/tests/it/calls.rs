@@ -1,0 +1,274 @@
+//! Calls over HTTP/1.1: what works, and AWS's precedence of what does not.
+
+use std::time::Duration;
+
+use stdx::UnixMillis;
+
+use crate::harness::{ACCOUNT, CBOR, JSON, Reply, Server, Setting};
+
+const ECHO: &str = "Toy_20261124.Echo";
+
+#[tokio::test]
+async fn a_signed_call_is_answered() {
+    let server = Server::plain();
+    let reply = server.send(&server.call("Echo", r#"{"Text":"hello"}"#)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(reply.header("content-type"), Some(JSON));
+    assert_eq!(reply.header("x-amzn-requestid").map(str::len), Some(36));
+    assert_eq!(reply.header("x-amz-id-2").map(str::len), Some(96));
+    assert!(reply.header("date").is_some());
+    let value: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!(value["Text"], "hello");
+    assert_eq!(value["Account"], ACCOUNT);
+    assert_eq!(value["Region"], "eu-west-1");
+    let metrics = server.telemetry.prometheus_text();
+    assert!(
+        metrics.contains("levada_operation_seconds_count{service=\"toy\",operation=\"Echo\"} 1")
+    );
+}
+
+#[tokio::test]
+async fn a_large_body_in_many_pieces_is_one_body() {
+    let server = Server::plain();
+    let text = "x".repeat(400_000);
+    let message = server.call("Echo", &format!(r#"{{"Text":"{text}"}}"#));
+    let mut wire = server.connect().await;
+    for piece in message.bytes().chunks(7_777) {
+        wire.write(piece).await;
+    }
+    let reply = wire.reply().await;
+    assert_eq!(reply.status, 200);
+    assert!(reply.body.len() > 400_000);
+}
+
+#[tokio::test]
+async fn a_head_in_single_bytes_is_a_head() {
+    let server = Server::plain();
+    let message = server.call("Echo", "{}");
+    let mut wire = server.connect().await;
+    wire.stream.set_nodelay(true).unwrap();
+    for byte in message.bytes() {
+        wire.write(&[byte]).await;
+    }
+    assert_eq!(wire.reply().await.status, 200);
+}
+
+#[tokio::test]
+async fn chunked_bodies_and_continue_work() {
+    let server = Server::plain();
+    let message = server.call("Echo", r#"{"Text":"chunky"}"#);
+    let mut wire = server.connect().await;
+    let chunked = message.clone().header("transfer-encoding", "chunked");
+    wire.write(chunked.head().as_bytes()).await;
+    wire.write(b"8\r\n{\"Text\":\r\n9\r\n\"chunky\"}\r\n0\r\n\r\n").await;
+    let reply = wire.reply().await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    // The same connection, now waiting to be asked for the body.
+    let expecting = message.header("expect", "100-continue");
+    wire.write(expecting.head().as_bytes()).await;
+    assert_eq!(wire.reply().await.status, 100);
+    wire.write(&expecting.body).await;
+    assert_eq!(wire.reply().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_stated_hash_is_verified_before_the_body_and_again_after() {
+    let server = Server::plain();
+    let body = r#"{"Text":"hashed"}"#;
+    let hash = identity::sigv4::hex_of(&identity::sigv4::sha256(body.as_bytes()));
+    let message = server
+        .message(
+            &[("content-type", JSON), ("x-amz-target", ECHO), ("x-amz-content-sha256", &hash)],
+            body.as_bytes(),
+        )
+        .signed(&server.pair, server.clock.wall());
+    assert_eq!(server.send(&message).await.status, 200);
+    let mut forged = message.clone();
+    forged.body = br#"{"Text":"forged"}"#.to_vec();
+    assert_eq!(server.send(&forged).await.fault().1, "InvalidSignatureException");
+}
+
+/// A case: its name, what is done to a good call, and what comes back.
+type Case = (&'static str, fn(&Server) -> crate::harness::Message, (u16, &'static str));
+
+#[tokio::test]
+async fn errors_come_in_awss_order() {
+    let server = Server::plain();
+    let cases: [Case; 15] = [
+        (
+            "broken syntax before everything",
+            |s| unsigned(s, "Toy_20261124.Nope", "{"),
+            (400, "SerializationException"),
+        ),
+        ("a number is no body", |s| unsigned(s, ECHO, "17"), (400, "SerializationException")),
+        (
+            "an unknown target before a missing signature",
+            |s| unsigned(s, "Toy_20261124.Nope", "{}"),
+            (400, "UnknownOperationException"),
+        ),
+        (
+            "no target",
+            |s| s.message(&[("content-type", JSON)], b"{}"),
+            (400, "UnknownOperationException"),
+        ),
+        ("no body", |s| unsigned(s, ECHO, ""), (400, "SerializationException")),
+        (
+            "no body and no target",
+            |s| s.message(&[("content-type", JSON)], b""),
+            (400, "UnknownOperationException"),
+        ),
+        (
+            "a missing signature before types",
+            |s| unsigned(s, ECHO, r#"{"Text":1}"#),
+            (400, "MissingAuthenticationTokenException"),
+        ),
+        (
+            "half a signature",
+            |s| unsigned(s, ECHO, "{}").header("authorization", "X"),
+            (400, "IncompleteSignatureException"),
+        ),
+        (
+            "a wrong signature before types",
+            |s| {
+                let mut m = s.call("Echo", "{}");
+                m.body = br#"{"Text":1}"#.to_vec();
+                m
+            },
+            (400, "InvalidSignatureException"),
+        ),
+        (
+            "an unknown key",
+            |s| {
+                let mut pair = s.pair.clone();
+                pair.access_key_id.push('X');
+                unsigned(s, ECHO, "{}").signed(&pair, s.clock.wall())
+            },
+            (400, "UnrecognizedClientException"),
+        ),
+        (
+            "a token for a root key",
+            |s| s.call("Echo", "{}").header("x-amz-security-token", "t"),
+            (400, "UnrecognizedClientException"),
+        ),
+        (
+            "an old signature",
+            |s| unsigned(s, ECHO, "{}").signed(&s.pair, minutes_ago(s, 6)),
+            (400, "InvalidSignatureException"),
+        ),
+        (
+            "types before constraints",
+            |s| s.call("Echo", r#"{"Text":1}"#),
+            (400, "SerializationException"),
+        ),
+        (
+            "constraints",
+            |s| s.call("Echo", &format!(r#"{{"Text":"{}"}}"#, "x".repeat(500_001))),
+            (400, "ValidationException"),
+        ),
+        ("a failure of ours", |s| s.call("Echo", r#"{"Text":"break"}"#), (500, "InternalFailure")),
+    ];
+    // One connection for all: errors keep it open.
+    let mut wire = server.connect().await;
+    for (name, message, (status, code)) in cases {
+        wire.write(&message(&server).bytes()).await;
+        let fault = wire.reply().await.fault();
+        assert_eq!((fault.0, fault.1.as_str()), (status, code), "{name}: {}", fault.2);
+    }
+    wire.write(&server.call("Echo", "{}").bytes()).await;
+    assert_eq!(wire.reply().await.status, 200);
+}
+
+fn unsigned(server: &Server, target: &str, body: &str) -> crate::harness::Message {
+    server.message(&[("content-type", JSON), ("x-amz-target", target)], body.as_bytes())
+}
+
+fn minutes_ago(server: &Server, minutes: u64) -> UnixMillis {
+    server.clock.wall().before(Duration::from_secs(minutes * 60))
+}
+
+#[tokio::test]
+async fn what_is_no_awsjson_is_answered_in_xml() {
+    let server = Server::plain();
+    let denied = "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to \
+                  be authorized</Message>\n</AccessDeniedException>\n";
+    let reply = server.send(&server.message(&[], b"{}")).await;
+    assert_eq!((reply.status, reply.text().as_str()), (403, denied));
+    assert_eq!(reply.header("content-type"), None);
+    let reply = server.send(&server.message(&[("x-amz-target", ECHO)], b"{}")).await;
+    assert_eq!((reply.status, reply.text().as_str()), (404, "<UnknownOperationException/>\n"));
+    for method in ["PUT", "DELETE", "PATCH", "GET"] {
+        let mut message = server.call("Echo", "");
+        message.method = method.into();
+        assert_eq!(server.send(&message).await.text(), denied);
+    }
+}
+
+#[tokio::test]
+async fn plain_json_is_answered_as_long_ago() {
+    let server = Server::plain();
+    let send = async |body: &str| {
+        let headers = [("content-type", "application/json"), ("x-amz-target", ECHO)];
+        server.send(&server.message(&headers, body.as_bytes())).await
+    };
+    let unknown = r#"{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException","message":null},"Version":"1.0"}"#;
+    let broken = r#"{"Output":{"__type":"com.amazon.coral.service#SerializationException","Message":null},"Version":"1.0"}"#;
+    for (body, expected) in [("{}", unknown), ("", unknown), ("hello", broken)] {
+        let reply: Reply = send(body).await;
+        assert_eq!((reply.status, reply.text().as_str()), (200, expected), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn cbor_callers_get_cbor() {
+    let server = Server::plain();
+    let sent = |body: &[u8]| {
+        server
+            .message(&[("content-type", CBOR), ("x-amz-target", ECHO)], body)
+            .signed(&server.pair, server.clock.wall())
+    };
+    let reply = server.send(&sent(b"\xbf\x64Text\x65hello\xff")).await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("content-type"), Some(CBOR));
+    assert!(reply.body.windows(5).any(|window| window == b"hello"));
+    let reply = server.send(&sent(b"\xbf\x64Te")).await;
+    assert_eq!(reply.status, 400);
+    assert_eq!(reply.header("content-type"), Some(CBOR));
+    assert!(reply.body.windows(22).any(|window| window == b"SerializationException"));
+}
+
+#[tokio::test]
+async fn without_signatures_everyone_is_root() {
+    let server = Server::start(Setting { unsigned: true, ..Setting::default() });
+    let reply = server.send(&unsigned(&server, ECHO, "{}")).await;
+    let value: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!(value["Region"], "us-east-1");
+    assert_eq!(value["Account"], ACCOUNT);
+    let scoped = unsigned(&server, ECHO, "{}").header(
+        "authorization",
+        "AWS4-HMAC-SHA256 Credential=test/20200101/ap-south-1/toy/aws4_request, SignedHeaders=host, Signature=0",
+    );
+    let value: serde_json::Value =
+        serde_json::from_slice(&server.send(&scoped).await.body).unwrap();
+    assert_eq!(value["Region"], "ap-south-1");
+}
+
+#[tokio::test]
+async fn browsers_are_answered_only_if_requests_are_signed() {
+    let server = Server::plain();
+    let mut preflight =
+        server.message(&[("origin", "http://a"), ("access-control-request-headers", "a, b")], b"");
+    preflight.method = "OPTIONS".into();
+    let reply = server.send(&preflight).await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(reply.header("access-control-allow-headers"), Some("a, b"));
+    assert_eq!(reply.header("access-control-max-age"), Some("172800"));
+    assert_eq!(reply.header("x-amz-id-2"), None);
+    let reply = server.send(&server.call("Echo", "{}").header("origin", "http://a")).await;
+    assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+
+    let open = Server::start(Setting { unsigned: true, ..Setting::default() });
+    let reply = open.send(&preflight).await;
+    assert_eq!(reply.status, 403);
+    assert_eq!(reply.header("access-control-allow-origin"), None);
+}

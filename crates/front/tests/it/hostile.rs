@@ -1,0 +1,132 @@
+//! Callers that mean no good.
+
+use std::time::Duration;
+
+use crate::harness::{JSON, Server, Setting, settle, still_clock};
+
+const ECHO: &str = "Toy_20261124.Echo";
+
+#[tokio::test]
+async fn slow_starts_slow_heads_and_slow_bodies_are_cut_within_ten_seconds() {
+    let server = Server::start(Setting { clock: still_clock(), ..Setting::default() });
+    let mut silent = server.connect().await;
+    let mut head = server.connect().await;
+    head.write(b"POST / HTTP/1.1\r\nhost: a\r\nx-slow: ").await;
+    let mut preface = server.connect().await;
+    preface.write(b"PRI * HTTP/2.0\r\n").await;
+    let mut body = server.connect().await;
+    let message = server.call("Echo", r#"{"Text":"slow"}"#);
+    body.write(message.head().as_bytes()).await;
+    body.write(b"{").await;
+    settle().await;
+    server.pass(Duration::from_secs(10)).await;
+    assert!(silent.is_closed().await);
+    assert!(head.is_closed().await);
+    assert!(preface.is_closed().await);
+    assert_eq!(body.reply().await.fault().0, 408);
+    assert!(body.is_closed().await);
+}
+
+#[tokio::test]
+async fn a_steady_sender_is_not_slow() {
+    let server = Server::start(Setting { clock: still_clock(), ..Setting::default() });
+    let message = server.call("Echo", &format!(r#"{{"Text":"{}"}}"#, "x".repeat(400_000)));
+    let mut wire = server.connect().await;
+    wire.write(message.head().as_bytes()).await;
+    for piece in message.body.chunks(20_000) {
+        wire.write(piece).await;
+        settle().await;
+        server.pass(Duration::from_secs(1)).await;
+    }
+    assert_eq!(wire.reply().await.status, 200);
+}
+
+#[tokio::test]
+async fn oversize_heads_are_refused() {
+    let server = Server::plain();
+    let mut wire = server.connect().await;
+    let long = server.call("Echo", "{}").header("x-long", &"a".repeat(70_000));
+    wire.write(&long.bytes()).await;
+    assert_eq!(wire.reply().await.status, 431);
+    let mut many = server.call("Echo", "{}");
+    for index in 0..200 {
+        many = many.header(&format!("x-{index}"), "v");
+    }
+    assert_eq!(server.send(&many).await.status, 431);
+}
+
+#[tokio::test]
+async fn two_gibibytes_are_refused_at_once() {
+    let server = Server::plain();
+    let mut wire = server.connect().await;
+    // Signed or not, nothing of it is waited for.
+    let message = server.call("Echo", "{}").header("content-length", "2147483648");
+    wire.write(message.head().as_bytes()).await;
+    let fault = wire.reply().await.fault();
+    assert_eq!((fault.0, fault.1.as_str()), (413, "RequestEntityTooLargeException"));
+}
+
+#[tokio::test]
+async fn a_stranger_with_a_large_body_is_refused_from_the_head() {
+    let server = Server::plain();
+    let body = format!(r#"{{"Text":"{}"}}"#, "z".repeat(300_000));
+    let headers = [("content-type", JSON), ("x-amz-target", ECHO)];
+    let stranger = server.message(&headers, body.as_bytes());
+    // The answer arrives although the body was not wanted.
+    let fault = server.send(&stranger).await.fault();
+    assert_eq!(fault.1, "MissingAuthenticationTokenException");
+    // The same without an announced length.
+    let mut wire = server.connect().await;
+    let chunked = stranger.header("transfer-encoding", "chunked");
+    wire.write(chunked.head().as_bytes()).await;
+    wire.write(format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).as_bytes()).await;
+    assert_eq!(wire.reply().await.fault().1, "MissingAuthenticationTokenException");
+}
+
+#[tokio::test]
+async fn a_full_budget_makes_callers_wait_and_then_come_again() {
+    let clock = still_clock();
+    let server = Server::start(Setting { clock, budget_bytes: 400_000, ..Setting::default() });
+    // Half of the budget is for the unproven, and this takes all of that half.
+    let holding = server.call("Echo", &format!(r#"{{"Text":"{}"}}"#, "x".repeat(199_000)));
+    let mut holder = server.connect().await;
+    holder.write(holding.head().as_bytes()).await;
+    holder.write(&holding.body[..100]).await;
+    settle().await;
+    let mut waiting = server.connect().await;
+    waiting.write(&holding.bytes()).await;
+    settle().await;
+    server.pass(Duration::from_secs(1)).await;
+    holder.write(&holding.body[100..]).await;
+    assert_eq!(holder.reply().await.status, 200);
+    assert_eq!(waiting.reply().await.status, 200, "room came free in time");
+
+    let mut holder = server.connect().await;
+    holder.write(holding.head().as_bytes()).await;
+    holder.write(&holding.body[..100]).await;
+    settle().await;
+    let mut refused = server.connect().await;
+    refused.write(&holding.bytes()).await;
+    settle().await;
+    server.pass(Duration::from_secs(3)).await;
+    let fault = refused.reply().await.fault();
+    assert_eq!((fault.0, fault.1.as_str()), (503, "ServiceUnavailableException"));
+    // A caller that proves itself by its head has the other half.
+    let hash = identity::sigv4::hex_of(&identity::sigv4::sha256(&holding.body));
+    let headers =
+        [("content-type", JSON), ("x-amz-target", ECHO), ("x-amz-content-sha256", hash.as_str())];
+    let proven = server.message(&headers, &holding.body).signed(&server.pair, server.clock.wall());
+    assert_eq!(server.send(&proven).await.status, 200);
+}
+
+#[tokio::test]
+async fn nonsense_does_no_harm() {
+    let server = Server::plain();
+    for bytes in [&b"\x16\x03\x01\x02\x00"[..], b"\0\0\0\0", b"GET\r\n\r\n", b"\xff\xfe"] {
+        let mut wire = server.connect().await;
+        wire.write(bytes).await;
+        let text = wire.rest().await;
+        assert!(text.is_empty() || text.starts_with("HTTP/1.1 400"), "{text}");
+    }
+    assert_eq!(server.send(&server.call("Echo", "{}")).await.status, 200);
+}

@@ -1,0 +1,9 @@
+//! The front over real sockets: a toy service behind it, raw bytes and real clients before it.
+
+mod calls;
+mod connections;
+mod harness;
+mod hostile;
+mod pages;
+mod streams;
+mod toy;
