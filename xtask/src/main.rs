@@ -2,6 +2,8 @@
 #![allow(clippy::disallowed_methods, reason = "a chore reads and writes the source tree")]
 
 mod codegen;
+mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -11,11 +13,15 @@ type Failure = Box<dyn std::error::Error>;
 /// Every task: its name, what it does, and the function.
 type Task = (&'static str, &'static str, fn(&[String]) -> Result<(), Failure>);
 
-const TASKS: &[Task] = &[(
-    "codegen",
-    "write what is generated from models/ [--check | --refresh BOTOCORE_DATA]",
-    codegen::run,
-)];
+const TASKS: &[Task] = &[
+    (
+        "codegen",
+        "write what is generated from models/ [--check | --refresh BOTOCORE_DATA]",
+        codegen::run,
+    ),
+    ("tidy", "check the static invariants [RULE...]", tidy::run),
+    ("test", "prove everything [--long] [STEP [PATTERN]]", test::run),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
