@@ -174,11 +174,6 @@ impl Message {
         self
     }
 
-    pub(crate) fn without(mut self, name: &str) -> Self {
-        self.headers.retain(|(key, _)| key != name);
-        self
-    }
-
     pub(crate) fn head(&self) -> String {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         for (name, value) in &self.headers {

@@ -1,4 +1,5 @@
 //! The front over real sockets: a toy service behind it, raw bytes and real clients before it.
+#![allow(clippy::unwrap_used)]
 
 mod calls;
 mod connections;
