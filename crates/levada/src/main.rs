@@ -1,2 +1,7 @@
-//! levada
-fn main() {}
+//! `levada`: parse, run, exit.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    levada::run(std::env::args_os())
+}

@@ -1,0 +1,218 @@
+//! The command line, declared once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::folder::default_folder;
+
+/// A self-hosted, wire-compatible Amazon Kinesis.
+#[derive(Debug, Parser)]
+#[command(name = "levada", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve until stopped
+    Serve(Serve),
+    /// Serve, with a stream, a producer and a consumer to watch
+    Demo(Demo),
+    /// Put records: each argument, else each line of standard input
+    Put(Put),
+    /// Print a stream's records as they arrive
+    Tail(Tail),
+    /// Say whether the server is ready and what it holds
+    Status(Status),
+    /// Print the export lines that point AWS's tools here
+    Env(Env),
+}
+
+/// Where the data is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Folder {
+    /// The data folder
+    #[arg(long = "data", value_name = "DIR", default_value_os_t = default_folder())]
+    pub(crate) path: PathBuf,
+}
+
+/// How to serve.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) folder: Folder,
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4567")]
+    pub(crate) listen: SocketAddr,
+    /// Keep everything in memory: gone when the server stops
+    #[arg(long)]
+    pub(crate) in_memory: bool,
+    /// Whether signatures are checked
+    #[arg(long, value_enum, default_value_t = AuthMode::Sigv4)]
+    pub(crate) auth: AuthMode,
+    /// Whether AWS's rates and quotas hold; sizes and structure always do
+    #[arg(long, value_enum, default_value_t = LimitsMode::Off)]
+    pub(crate) limits: LimitsMode,
+    /// The root key's account: twelve digits
+    #[arg(long, default_value = "000000000000", value_parser = parse_account)]
+    pub(crate) account: String,
+    /// How long CREATING, UPDATING and DELETING last, such as 500ms or 2s
+    #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = parse_duration)]
+    pub(crate) state_delay: Duration,
+}
+
+/// How to show what it does.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    pub(crate) serve: Serve,
+    /// Records that the demo's producer puts per second
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rate: u32,
+}
+
+/// Whom to ask, as whom.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Target {
+    #[command(flatten)]
+    pub(crate) folder: Folder,
+    /// The server's address, if it is not the data folder's
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+    /// The region
+    #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
+    pub(crate) region: String,
+}
+
+/// What to put.
+#[derive(Debug, Args)]
+pub(crate) struct Put {
+    /// The stream
+    pub(crate) stream: String,
+    /// The records' data
+    pub(crate) data: Vec<String>,
+    /// The partition key of every record; otherwise each has one of its own
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// What to watch.
+#[derive(Debug, Args)]
+pub(crate) struct Tail {
+    /// The stream
+    pub(crate) stream: String,
+    /// Where to begin
+    #[arg(long, value_enum, default_value_t = From::Latest)]
+    pub(crate) from: From,
+    /// Print each record as a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Stop at the tip instead of waiting for more
+    #[arg(long)]
+    pub(crate) no_follow: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// What to say about the server.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Print a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// What to export.
+#[derive(Debug, Args)]
+pub(crate) struct Env {
+    #[command(flatten)]
+    pub(crate) folder: Folder,
+    /// The region
+    #[arg(long, default_value = "us-east-1")]
+    pub(crate) region: String,
+    /// Divert every AWS service of the process, not only the ones served here
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// Whether signatures are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AuthMode {
+    /// Every request is signed with a known key
+    Sigv4,
+    /// Nobody is asked: only for tests
+    None,
+}
+
+/// Whether AWS's rates and quotas hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LimitsMode {
+    /// As fast as the machine
+    Off,
+    /// As AWS
+    Aws,
+}
+
+/// Where a tail begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum From {
+    /// At the oldest record
+    TrimHorizon,
+    /// After the newest record
+    Latest,
+}
+
+fn parse_account(text: &str) -> Result<String, &'static str> {
+    let is_account = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_account { Ok(text.to_owned()) } else { Err("an account is twelve digits") }
+}
+
+fn parse_duration(text: &str) -> Result<Duration, &'static str> {
+    const WANTED: &str = "a duration is a whole number and ms, s or m";
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let count: u64 = digits.parse().map_err(|_| WANTED)?;
+    match &text[digits.len()..] {
+        "ms" => Ok(Duration::from_millis(count)),
+        "s" => Ok(Duration::from_secs(count)),
+        "m" => Ok(Duration::from_secs(count.saturating_mul(60))),
+        _ => Err(WANTED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("0ms"), Ok(Duration::ZERO));
+        assert_eq!(parse_duration("2s"), Ok(Duration::from_secs(2)));
+        assert_eq!(parse_duration("1m"), Ok(Duration::from_secs(60)));
+        for wrong in ["", "5", "ms", "-1s", "1h"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_flag_is_refused_with_a_hint() {
+        let refused = Cli::try_parse_from(["levada", "serve", "--lisen", "x"]).unwrap_err();
+        assert_eq!(refused.exit_code(), 2);
+        assert!(refused.to_string().contains("--listen"), "{refused}");
+    }
+}

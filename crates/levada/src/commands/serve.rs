@@ -1,0 +1,144 @@
+//! `levada serve`: start, say so, wait for the order to stop, drain.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+use stdx::Clock;
+use telemetry::{LogFormat, start_log};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{AuthMode, LimitsMode, Serve};
+use crate::exit::Failure;
+use crate::folder::{ROOT_KEY_FILE, root_key_from_environment};
+use crate::server::{Auth, Server, ServerConfig};
+
+/// What is printed off a terminal once the server is ready.
+#[derive(Serialize)]
+struct Ready<'a> {
+    ready_ms: u64,
+    endpoint: &'a str,
+    data: Option<&'a Path>,
+}
+
+pub(crate) async fn run(options: Serve) -> Result<(), Failure> {
+    let (server, ready_after) = start(&options).await?;
+    tell_ready(&options, &server, ready_after);
+    shutdown_signal().await?;
+    server.stop().await;
+    Ok(())
+}
+
+/// Starts a server with these options; also how long that took.
+pub(crate) async fn start(options: &Serve) -> Result<(Server, Duration), Failure> {
+    let clock = Clock::system();
+    start_log(LogFormat::Text);
+    if options.auth == AuthMode::None {
+        tracing::warn!("signatures are not checked: everyone who can connect may do everything");
+        if !options.listen.ip().is_loopback() {
+            tracing::warn!(listen = %options.listen, "and the address is not a loopback one");
+        }
+    }
+    let started = Server::start(config_of(options)).await;
+    let server = started.map_err(|error| Failure::new(&error).help(error.help()))?;
+    Ok((server, clock.monotonic()))
+}
+
+/// The configuration that the options mean.
+pub(crate) fn config_of(options: &Serve) -> ServerConfig {
+    ServerConfig {
+        data: (!options.in_memory).then(|| absolute(&options.folder.path)),
+        listen: options.listen,
+        auth: match options.auth {
+            AuthMode::Sigv4 => Auth::SigV4,
+            AuthMode::None => Auth::None,
+        },
+        limits: options.limits == LimitsMode::Aws,
+        account: options.account.clone(),
+        state_delay: options.state_delay,
+        root_key: root_key_from_environment(),
+    }
+}
+
+/// Says that the server is ready: to people on a terminal, to programs elsewhere.
+pub(crate) fn tell_ready(options: &Serve, server: &Server, ready_after: Duration) {
+    let ready_ms = ready_after.as_millis() as u64;
+    let data = config_of(options).data;
+    let mut out = std::io::stdout().lock();
+    let told = if out.is_terminal() {
+        out.write_all(banner(options, server, data.as_deref(), ready_ms).as_bytes())
+    } else {
+        let ready = Ready { ready_ms, endpoint: server.endpoint(), data: data.as_deref() };
+        serde_json::to_writer(&mut out, &ready).map_err(Into::into).and_then(|()| writeln!(out))
+    };
+    if let Err(error) = told.and_then(|()| out.flush()) {
+        tracing::warn!(%error, "nobody reads standard output");
+    }
+}
+
+fn banner(options: &Serve, server: &Server, data: Option<&Path>, ready_ms: u64) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("levada"));
+    let endpoint = server.endpoint();
+    let key = server.root_key();
+    let (place, exports) = match data {
+        Some(folder) => (
+            format!("{} (acknowledged means on disk)", folder.display()),
+            format!("eval \"$({} env --data {})\"", program.display(), folder.display()),
+        ),
+        None => (
+            "in memory (gone when the server stops)".to_owned(),
+            format!(
+                "export AWS_ENDPOINT_URL_KINESIS={endpoint} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}",
+                key.access_key_id, key.secret_access_key
+            ),
+        ),
+    };
+    let signing = match (options.auth, data) {
+        (AuthMode::None, _) => "not checked".to_owned(),
+        (AuthMode::Sigv4, Some(folder)) if root_key_from_environment().is_none() => format!(
+            "key {}, its secret in {}",
+            key.access_key_id,
+            folder.join(ROOT_KEY_FILE).display()
+        ),
+        (AuthMode::Sigv4, _) => format!("key {}", key.access_key_id),
+    };
+    format!(
+        "
+  levada {version}: Kinesis Data Streams
+
+  endpoint    {endpoint}
+  data        {place}
+  account     {account}, every region
+  signatures  {signing}
+
+  In another terminal:
+
+    pip install awscli
+    {exports}
+    aws kinesis list-streams
+
+ready in {ready_ms} ms
+",
+        account = options.account,
+    )
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub(crate) async fn shutdown_signal() -> Result<(), Failure> {
+    let wait = |kind| {
+        signal(kind).map_err(|error| Failure::new(format!("signals cannot be received: {error}")))
+    };
+    let (mut terminate, mut interrupt) =
+        (wait(SignalKind::terminate())?, wait(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,116 @@
+//! `levada demo`: a server, a stream, a stock ticker that puts and a consumer that shows, all
+//! through the public API.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::kinesis::{op, shapes};
+use stdx::{Clock, Entropy};
+use wire::Blob;
+
+use crate::cli::{Demo, From};
+use crate::client::{Client, ClientError};
+use crate::commands::{Follow, shutdown_signal, start, tell_ready};
+use crate::exit::Failure;
+
+const STREAM: &str = "ticker";
+const SHARDS: i32 = 4;
+const REGION: &str = "us-east-1";
+/// How often the consumer looks when nothing new was there.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+const SYMBOLS: &[(&str, i64)] =
+    &[("ACME", 12_050), ("BRDG", 4_275), ("CANL", 9_910), ("LVDA", 31_400), ("WEIR", 780)];
+
+pub(crate) async fn run(options: Demo) -> Result<(), Failure> {
+    let (server, ready_after) = start(&options.serve).await?;
+    let client = || {
+        let pair = server.root_key().clone();
+        Client::new(server.endpoint(), pair, REGION).map_err(Failure::new)
+    };
+    let (producer, consumer) = (client()?, client()?);
+    create_stream(&producer).await?;
+    let follow = Follow::begin(&consumer, STREAM, From::Latest).await?;
+    tell_ready(&options.serve, &server, ready_after);
+    let ended = tokio::select! {
+        failed = produce(&producer, options.rate) => failed,
+        failed = show(follow) => failed,
+        stopped = shutdown_signal() => stopped,
+    };
+    server.stop().await;
+    ended
+}
+
+/// The demo's folder may have been used before: a stream that is there is as good as a new one.
+async fn create_stream(client: &Client) -> Result<(), Failure> {
+    let input = shapes::CreateStreamInput {
+        stream_name: STREAM.to_owned(),
+        shard_count: Some(SHARDS),
+        ..shapes::CreateStreamInput::default()
+    };
+    match client.call::<op::CreateStream>(&input).await {
+        Ok(()) => await_active(client).await,
+        Err(ClientError::Fault(fault)) if fault.code == "ResourceInUseException" => {
+            await_active(client).await
+        }
+        Err(error) => Err(Failure::new(error)),
+    }
+}
+
+async fn await_active(client: &Client) -> Result<(), Failure> {
+    let clock = Clock::system();
+    let input = shapes::DescribeStreamSummaryInput {
+        stream_name: Some(STREAM.to_owned()),
+        ..shapes::DescribeStreamSummaryInput::default()
+    };
+    loop {
+        let answer = client.call::<op::DescribeStreamSummary>(&input).await;
+        let summary = answer.map_err(Failure::new)?.stream_description_summary;
+        if summary.stream_status == shapes::StreamStatus::Active {
+            return Ok(());
+        }
+        clock.sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Puts a price at a time, each a small step from the last.
+async fn produce(client: &Client, rate: u32) -> Result<(), Failure> {
+    let (clock, entropy) = (Clock::system(), Entropy::system());
+    let mut cents: HashMap<&str, i64> = SYMBOLS.iter().copied().collect();
+    loop {
+        let (symbol, _) = SYMBOLS[entropy.below(SYMBOLS.len() as u64) as usize];
+        let price = cents.entry(symbol).or_default();
+        let step = entropy.below(200) as i64 - 100;
+        *price = (*price + step).max(100);
+        let tick = format!(
+            r#"{{"symbol":"{symbol}","price":{}.{:02},"change":{}}}"#,
+            *price / 100,
+            *price % 100,
+            step as f64 / 100.0
+        );
+        let input = shapes::PutRecordInput {
+            stream_name: Some(STREAM.to_owned()),
+            data: Blob(Bytes::from(tick)),
+            partition_key: Some(symbol.to_owned()),
+            ..shapes::PutRecordInput::default()
+        };
+        client.call::<op::PutRecord>(&input).await.map_err(Failure::new)?;
+        clock.sleep(Duration::from_secs(1) / rate).await;
+    }
+}
+
+/// Shows what arrives.
+async fn show(mut follow: Follow<'_>) -> Result<(), Failure> {
+    let clock = Clock::system();
+    loop {
+        let found = follow.next().await?;
+        for (shard, record) in &found {
+            let number = &record.sequence_number;
+            let tail = &number[number.len().saturating_sub(12)..];
+            println!("{shard}  …{tail}  {}", String::from_utf8_lossy(&record.data));
+        }
+        if found.is_empty() {
+            clock.sleep(LOOK_EVERY).await;
+        }
+    }
+}

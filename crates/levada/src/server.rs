@@ -1,0 +1,243 @@
+//! A whole server: store, engine, operations and listener, wired in the order in which they depend
+//! on each other and stopped in the opposite one.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use front::{Drained, Front, FrontConfig, Readiness, Service};
+use identity::{Authority, Identity, KeyPair, KeyRing};
+use stdx::{Clock, Entropy, task};
+use store::{OpenError, Store};
+use streams::Streams;
+use telemetry::Telemetry;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::folder::{ENDPOINT_FILE, ROOT_KEY_FILE, decode_key, encode_key};
+
+/// The file that holds the key under which tokens are sealed.
+const TOKEN_KEY_FILE: &str = "token-key";
+
+/// Whether signatures are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Every request is signed with a known key.
+    SigV4,
+    /// Nobody is asked: only for tests and closed networks.
+    None,
+}
+
+/// How to serve.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// The data folder; `None` keeps everything in memory.
+    pub data: Option<PathBuf>,
+    /// Where to listen; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Whether signatures are checked.
+    pub auth: Auth,
+    /// Whether AWS's rates and quotas hold.
+    pub limits: bool,
+    /// The root key's account: twelve digits.
+    pub account: String,
+    /// How long CREATING, UPDATING and DELETING last.
+    pub state_delay: Duration,
+    /// The root key pair; `None` for the folder's, which is made on the first start.
+    pub root_key: Option<KeyPair>,
+}
+
+impl ServerConfig {
+    /// In memory, on a free port of the loopback interface, signatures checked.
+    pub fn in_memory() -> Self {
+        ServerConfig {
+            data: None,
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            auth: Auth::SigV4,
+            limits: false,
+            account: "000000000000".to_owned(),
+            state_delay: Duration::ZERO,
+            root_key: None,
+        }
+    }
+}
+
+/// Why a server did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The data folder cannot be opened.
+    Open(OpenError),
+    /// A row or a file of the folder is not what this version writes.
+    Damaged(String),
+    /// A small file of the folder cannot be read or written.
+    File(&'static str, io::Error),
+    /// The address cannot be bound.
+    Bind(SocketAddr, io::Error),
+}
+
+impl StartError {
+    /// What the operator can do.
+    pub fn help(&self) -> &'static str {
+        match self {
+            StartError::Open(error) => error.help(),
+            StartError::Damaged(_) => "restore the folder from a backup, and check the disk",
+            StartError::File(..) => "check that the folder is writable and has room",
+            StartError::Bind(..) => {
+                "stop whatever listens there, or choose another address with --listen"
+            }
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Open(error) => error.fmt(f),
+            StartError::Damaged(what) => write!(f, "the data folder is damaged: {what}"),
+            StartError::File(name, error) => {
+                write!(f, "the file {name} in the data folder cannot be used: {error}")
+            }
+            StartError::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A running server. Dropping it leaves it running until its runtime ends; [`Server::stop`] drains.
+pub struct Server {
+    endpoint: String,
+    root_key: KeyPair,
+    store: Store,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<Drained>,
+}
+
+impl Server {
+    /// Starts a server and returns once it answers.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(config: ServerConfig) -> Result<Server, StartError> {
+        let (clock, entropy) = (Clock::system(), Entropy::system());
+        let store_config = match &config.data {
+            Some(folder) => store::Config::folder(folder),
+            None => store::Config::in_memory(),
+        };
+        let opened = Store::open(store_config, clock.clone(), entropy.clone()).await;
+        let store = opened.map_err(StartError::Open)?;
+        let root_key = root_key(&config, &store, &entropy)?;
+        let streams_config =
+            streams::Config { state_delay: config.state_delay, limits: config.limits };
+        let streams = Streams::open(store.clone(), clock.clone(), entropy.clone(), streams_config);
+        let streams = streams.map_err(|error| StartError::Damaged(error.to_string()))?;
+        let token_key = token_key(&store, &entropy)?;
+        let kinesis = Service {
+            profile: &model::kinesis::SERVICE,
+            endpoints: api::kinesis::Kinesis::endpoints(streams, token_key, entropy.clone()),
+        };
+        let front = Front::bind(
+            &FrontConfig::new(config.listen),
+            vec![kinesis],
+            authority(&config, &root_key, &entropy),
+            readiness(&store, &clock),
+            Telemetry::new(clock.clone()),
+            clock,
+            entropy,
+        );
+        let front = front.map_err(|error| StartError::Bind(config.listen, error))?;
+        let endpoint = format!("http://{}", front.local_addr());
+        if config.data.is_some() {
+            store
+                .publish_file(ENDPOINT_FILE, endpoint.as_bytes())
+                .map_err(|error| StartError::File(ENDPOINT_FILE, error))?;
+        }
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = task::spawn(front.serve(async {
+            // A dropped handle is no order to stop.
+            if stopped.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }));
+        Ok(Server { endpoint, root_key, store, stop, serving })
+    }
+
+    /// Where it listens, such as `http://127.0.0.1:4567`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The key pair that may do everything.
+    pub fn root_key(&self) -> &KeyPair {
+        &self.root_key
+    }
+
+    /// Finishes open requests, then makes the last data provable and lets the folder go.
+    pub async fn stop(self) {
+        let _already_stopped = self.stop.send(());
+        if let Ok(Drained { connections_aborted: aborted @ 1.. }) = self.serving.await {
+            tracing::warn!(aborted, "connections were still busy and have been dropped");
+        }
+        if let Err(error) = self.store.remove_file(ENDPOINT_FILE) {
+            tracing::warn!(%error, "the endpoint file could not be removed");
+        }
+        self.store.close().await;
+    }
+}
+
+fn authority(config: &ServerConfig, root_key: &KeyPair, entropy: &Entropy) -> Authority {
+    match config.auth {
+        Auth::None => Authority::none(&config.account),
+        Auth::SigV4 => {
+            let root = Identity::root(&config.account);
+            Authority::SigV4(KeyRing::new([(root_key.clone(), root)], entropy))
+        }
+    }
+}
+
+fn root_key(
+    config: &ServerConfig,
+    store: &Store,
+    entropy: &Entropy,
+) -> Result<KeyPair, StartError> {
+    if let Some(pair) = &config.root_key {
+        return Ok(pair.clone());
+    }
+    let made = || encode_key(&KeyPair::generate(entropy));
+    let bytes = store
+        .private_file(ROOT_KEY_FILE)
+        .read_or_create(made)
+        .map_err(|error| StartError::File(ROOT_KEY_FILE, error))?;
+    decode_key(&bytes)
+        .ok_or_else(|| StartError::Damaged(format!("{ROOT_KEY_FILE} holds no key pair")))
+}
+
+fn token_key(store: &Store, entropy: &Entropy) -> Result<[u8; 32], StartError> {
+    let bytes = store
+        .private_file(TOKEN_KEY_FILE)
+        .read_or_create(|| entropy.array::<32>().to_vec())
+        .map_err(|error| StartError::File(TOKEN_KEY_FILE, error))?;
+    bytes
+        .try_into()
+        .map_err(|_| StartError::Damaged(format!("{TOKEN_KEY_FILE} holds no key of 32 bytes")))
+}
+
+/// Names what is not ready.
+fn readiness(store: &Store, clock: &Clock) -> Readiness {
+    let (store, clock) = (store.clone(), clock.clone());
+    Arc::new(move || {
+        let health = store.health();
+        let parts = [
+            (health.poisoned, "store: the lane failed and is being reopened"),
+            (health.disk_full, "store: the disk is full"),
+            (!health.ready, "store: it takes no writes"),
+            (clock.is_stepped(), "clock: the wall clock has jumped"),
+        ];
+        let failing = parts.iter().filter(|(failing, _)| *failing);
+        let damaged = health.quarantined.iter().map(|name| format!("store: damaged: {name}"));
+        failing.map(|(_, name)| (*name).to_owned()).chain(damaged).collect()
+    })
+}
