@@ -85,19 +85,31 @@ fn java_hash(text: &str) -> u32 {
 }
 
 /// The order in which AWS reports several broken members of one structure: that of a Java 7
-/// `HashMap` over the members' names. All thirteen structures whose order a peer's tests recorded
-/// from AWS follow it.
-pub(super) fn member_order<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut names: Vec<&str> = names.into_iter().collect();
+/// `HashMap` over the members' names. All fourteen structures whose order a peer's tests recorded
+/// from AWS follow it. Names that share a bucket stand in the model's order, unless `ties` has
+/// recorded that the first of a pair comes first.
+pub(super) fn member_order<'a>(names: &[&'a str], ties: &[(String, String)]) -> Vec<&'a str> {
     let mut buckets = 16;
     while names.len() * 4 > buckets * 3 {
         buckets *= 2;
     }
-    names.sort_by_key(|name| {
+    let bucket = |name: &str| {
         let hash = java_hash(&lower_first(name));
         let hash = hash ^ (hash >> 20) ^ (hash >> 12);
         (hash ^ (hash >> 7) ^ (hash >> 4)) as usize % buckets
-    });
+    };
+    let mut names = names.to_vec();
+    names.sort_by_key(|name| bucket(name));
+    for (first, second) in ties {
+        let place = |wanted: &str| names.iter().position(|name| *name == wanted);
+        if let (Some(late), Some(early)) = (place(first), place(second))
+            && early < late
+            && bucket(first) == bucket(second)
+        {
+            let name = names.remove(late);
+            names.insert(early, name);
+        }
+    }
     names
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Overlay {
     pub(crate) content_types: Vec<(String, String)>,
     #[serde(default)]
     pub(crate) optional: Vec<String>,
+    #[serde(default)]
+    pub(crate) ties: Vec<(String, String)>,
     pub(crate) bodies: BTreeMap<String, usize>,
     pub(crate) resources: BTreeMap<String, Vec<String>>,
     pub(crate) operations: BTreeMap<String, Row>,

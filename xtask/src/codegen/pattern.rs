@@ -28,13 +28,7 @@ const LINE_ENDS: &[(char, char)] =
 
 /// The Rust expression of the program that `pattern` compiles to.
 pub(super) fn program(pattern: &str) -> Result<String, Failure> {
-    // The whole text must match, so anchors at the ends say nothing more.
-    let bare = pattern.strip_prefix('^').unwrap_or(pattern);
-    let bare = match bare.strip_suffix('$') {
-        Some(rest) if !rest.ends_with('\\') => rest,
-        _ => bare,
-    };
-    let mut parser = Parser { letters: bare.chars().collect(), at: 0 };
+    let mut parser = Parser { letters: pattern.chars().collect(), at: 0, depth: 0 };
     let node = parser.either().map_err(|e| format!("pattern {pattern}: {e}"))?;
     if parser.peek().is_some() {
         return Err(format!("pattern {pattern}: does not end at {}", parser.at).into());
@@ -64,6 +58,8 @@ fn write_step(step: &Step) -> String {
 struct Parser {
     letters: Vec<char>,
     at: usize,
+    /// How many groups are open.
+    depth: usize,
 }
 
 impl Parser {
@@ -93,8 +89,17 @@ impl Parser {
 
     fn sequence(&mut self) -> Result<Node, String> {
         let mut parts = Vec::new();
+        // The whole text must match, so anchors at the ends of a branch say nothing more.
+        if self.depth == 0 {
+            self.take('^');
+        }
         while let Some(letter) = self.peek() {
             if letter == '|' || letter == ')' {
+                break;
+            }
+            let next = self.letters.get(self.at + 1);
+            if letter == '$' && self.depth == 0 && matches!(next, None | Some('|')) {
+                self.at += 1;
                 break;
             }
             let atom = self.atom()?;
@@ -109,7 +114,9 @@ impl Parser {
                 if self.take('?') && !self.take(':') {
                     return Err("look-around is not supported".to_string());
                 }
+                self.depth += 1;
                 let inner = self.either()?;
+                self.depth -= 1;
                 if !self.take(')') {
                     return Err("an open group".to_string());
                 }
@@ -118,7 +125,7 @@ impl Parser {
             '[' => self.class(),
             '.' => Ok(Node::Set(LINE_ENDS.to_vec(), true)),
             '\\' => {
-                let (ranges, negated) = escaped(self.next()?)?;
+                let (ranges, negated) = self.escape()?;
                 Ok(Node::Set(ranges, negated))
             }
             letter @ ('^' | '$' | '*' | '+' | '?' | '{') => Err(format!("a bare {letter}")),
@@ -132,7 +139,7 @@ impl Parser {
         loop {
             let low = match self.next()? {
                 ']' => break,
-                '\\' => match escaped(self.next()?)? {
+                '\\' => match self.escape()? {
                     (single, false) if single.len() == 1 && single[0].0 == single[0].1 => {
                         single[0].0
                     }
@@ -152,7 +159,10 @@ impl Parser {
             }
             self.at += 1;
             let high = match self.next()? {
-                '\\' => self.next()?,
+                '\\' => match self.escape()? {
+                    (single, false) if single.len() == 1 => single[0].1,
+                    _ => return Err("a range up to a class".to_string()),
+                },
                 letter => letter,
             };
             if high < low {
@@ -164,19 +174,37 @@ impl Parser {
         Ok(Node::Set(ranges, negated))
     }
 
+    /// What follows a backslash.
+    fn escape(&mut self) -> Result<(Vec<(char, char)>, bool), String> {
+        let letter = self.next()?;
+        if letter != 'u' {
+            return escaped(letter);
+        }
+        let digits: String = (0..4).map(|_| self.next()).collect::<Result<_, _>>()?;
+        let letter = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
+        let letter = letter.ok_or_else(|| format!("\\u{digits}"))?;
+        Ok((vec![(letter, letter)], false))
+    }
+
     fn repeated(&mut self, atom: Node) -> Result<Node, String> {
         let (min, max) = match self.peek() {
             Some('*') => (0, None),
             Some('+') => (1, None),
             Some('?') => (0, Some(1)),
-            Some('{') => return self.counted(atom),
+            Some('{') => self.counted()?,
             _ => return Ok(atom),
         };
         self.at += 1;
+        // Lazy: where the whole text must match, greed changes nothing. Possessive: nor where there
+        // is nothing to give back.
+        if !self.take('?') && max == Some(min) {
+            self.take('+');
+        }
         Ok(Node::Repeat(Box::new(atom), min, max))
     }
 
-    fn counted(&mut self, atom: Node) -> Result<Node, String> {
+    /// `{2}`, `{2,}` or `{2,3}`, up to its last brace.
+    fn counted(&mut self) -> Result<(usize, Option<usize>), String> {
         self.at += 1;
         let mut text = String::new();
         loop {
@@ -186,12 +214,12 @@ impl Parser {
             }
         }
         let parse = |number: &str| number.trim().parse::<usize>().map_err(|e| e.to_string());
-        let (min, max) = match text.split_once(',') {
+        self.at -= 1;
+        Ok(match text.split_once(',') {
             None => (parse(&text)?, Some(parse(&text)?)),
             Some((min, "")) => (parse(min)?, None),
             Some((min, max)) => (parse(min)?, Some(parse(max)?)),
-        };
-        Ok(Node::Repeat(Box::new(atom), min, max))
+        })
     }
 }
 

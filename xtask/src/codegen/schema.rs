@@ -107,7 +107,8 @@ fn body(service: &Service<'_>, shape: &Shape) -> Result<String, Failure> {
             )
         }
         Kind::Structure => {
-            let order = names::member_order(shape.members.iter().map(|(name, _)| name));
+            let names: Vec<&str> = shape.members.iter().map(|(name, _)| name).collect();
+            let order = names::member_order(&names, &service.overlay.ties);
             let mut members = String::new();
             for name in order {
                 let reference = shape.members.get(name).ok_or("a member is missing")?;

@@ -396,8 +396,8 @@ pub static SCHEMA: Schema = Schema {
                 Member { name: "ShardIteratorType", shape: ShapeId(136), required: true },
                 Member { name: "StreamARN", shape: ShapeId(141), required: false },
                 Member { name: "DryRun", shape: ShapeId(7), required: false },
-                Member { name: "StreamName", shape: ShapeId(147), required: false },
                 Member { name: "StartingSequenceNumber", shape: ShapeId(131), required: false },
+                Member { name: "StreamName", shape: ShapeId(147), required: false },
             ]),
         },
         Shape {
@@ -633,8 +633,8 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "PutRecordInput",
             body: Type::Structure(&[
-                Member { name: "PartitionKey", shape: ShapeId(80), required: false },
                 Member { name: "SequenceNumberForOrdering", shape: ShapeId(131), required: false },
+                Member { name: "PartitionKey", shape: ShapeId(80), required: false },
                 Member { name: "StreamId", shape: ShapeId(144), required: false },
                 Member { name: "ExplicitHashKey", shape: ShapeId(53), required: false },
                 Member { name: "StreamARN", shape: ShapeId(141), required: false },

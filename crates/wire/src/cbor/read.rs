@@ -264,6 +264,19 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
+    /// Texts only: serde's `String` would take a byte string too.
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.skip_tags()?;
+        if self.peek()? >> 5 == major::BYTES {
+            return Err(Error::custom("bytes where a text belongs"));
+        }
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_str(visitor)
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         const NULL: u8 = major::SIMPLE << 5 | simple::NULL;
         const UNDEFINED: u8 = major::SIMPLE << 5 | simple::UNDEFINED;
@@ -295,8 +308,8 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map struct enum identifier
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char bytes byte_buf unit unit_struct seq
+        tuple tuple_struct map struct enum identifier
     }
 }
 

@@ -1,0 +1,8 @@
+//! The codecs from outside.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly anywhere")]
+
+mod cbor;
+mod event_stream;
+mod json;
+mod text;
+mod values;
