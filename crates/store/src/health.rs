@@ -1,14 +1,77 @@
 //! How the store is, for readiness and `doctor`.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::limits::QUARANTINE_NAMES_MAX;
+use crate::manifest::Quarantine;
+
 /// How the store is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
-    /// Whether it takes writes.
+    /// Whether it takes writes and nothing is quarantined.
     pub ready: bool,
     /// Whether the lane failed and no new one could be opened yet.
     pub poisoned: bool,
     /// Whether there is no room; reads go on.
     pub disk_full: bool,
+    /// Whether it has been closed.
+    pub closed: bool,
     /// Acknowledged data that is damaged, by name, the first ones; never served, never cut away.
     pub quarantined: Vec<String>,
+}
+
+/// What [`Health`] is made of.
+#[derive(Debug, Default)]
+pub(crate) struct Condition {
+    pub(crate) poisoned: AtomicBool,
+    pub(crate) disk_full: AtomicBool,
+    pub(crate) closed: AtomicBool,
+    quarantined: Mutex<BTreeSet<Quarantine>>,
+}
+
+impl Condition {
+    fn places(&self) -> MutexGuard<'_, BTreeSet<Quarantine>> {
+        self.quarantined.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers and logs damage.
+    pub(crate) fn quarantine(&self, place: Quarantine) {
+        let name = place.name();
+        if self.places().insert(place) {
+            tracing::error!(place = name, "acknowledged data is damaged");
+        }
+    }
+
+    pub(crate) fn quarantined(&self) -> Vec<Quarantine> {
+        self.places().iter().cloned().collect()
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_disk_full(&self) -> bool {
+        self.disk_full.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_disk_full(&self, full: bool) {
+        if self.disk_full.swap(full, Ordering::AcqRel) != full {
+            tracing::warn!(full, "whether the disk has room has changed");
+        }
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let places = self.places();
+        let (poisoned, disk_full) = (self.is_poisoned(), self.is_disk_full());
+        let closed = self.closed.load(Ordering::Acquire);
+        Health {
+            ready: !poisoned && !disk_full && !closed && places.is_empty(),
+            poisoned,
+            disk_full,
+            closed,
+            quarantined: places.iter().take(QUARANTINE_NAMES_MAX).map(Quarantine::name).collect(),
+        }
+    }
 }

@@ -6,15 +6,35 @@
 //! `docs/format.md`.
 
 mod batch;
+mod block;
+mod chunk;
+mod codec;
 mod config;
+mod core;
+mod disk;
+mod drive;
 mod error;
+mod flush;
 pub mod folder;
 mod follow;
+mod format_file;
 mod health;
 mod id;
+mod lane;
 pub mod limits;
 mod logs;
+mod manifest;
+mod open_chunk;
+mod publish;
+mod queue;
+mod read;
+mod recover;
 mod request;
+mod ring;
+mod scan;
+mod segment;
+mod sequencer;
+mod source;
 mod store;
 mod table;
 

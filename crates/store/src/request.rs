@@ -65,7 +65,8 @@ pub struct RowWrite {
     pub expect: Expect,
 }
 
-/// Changes that happen together or not at all, in this order: opens, records, closes, forgets.
+/// Changes that happen together or not at all, in this order: opens, records,
+/// closes, trims, forgets; rows at the same time.
 #[derive(Clone, Debug, Default)]
 pub struct Commit {
     /// Rows to write.
@@ -76,6 +77,8 @@ pub struct Commit {
     pub closes: Vec<LogId>,
     /// Records to append; each log must be open.
     pub records: Vec<LogAppend>,
+    /// Logs whose records below a position are given up; unknown ones are passed over.
+    pub trims: Vec<(LogId, Position)>,
     /// Logs to delete with all their data; unknown ones are passed over.
     pub forgets: Vec<LogId>,
 }

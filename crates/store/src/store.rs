@@ -1,23 +1,65 @@
 //! The store's handle.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::io;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
-use stdx::{Clock, Entropy};
+use stdx::{Clock, Entropy, task};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
-use crate::config::Config;
+use crate::config::{Config, DataLocation};
+use crate::core::Core;
+use crate::disk::{self, RealDisk};
+use crate::drive;
 use crate::error::{OpenError, ReadError, StoreError};
 use crate::follow::Follower;
 use crate::health::Health;
-use crate::id::{LogId, Position};
+use crate::id::{LogId, Position, TableId};
+use crate::lane::Sabotage;
+use crate::limits::{PRIVATE_FILE_BYTES_MAX, QUEUE_BYTES_MAX};
+use crate::queue::Request;
+use crate::recover;
 use crate::request::{
     AppendOutcome, Commit, CommitError, Committed, LogAppend, LogTail, ReadBudget, ReadFrom,
     ReadPage,
 };
+use crate::sequencer::{append_bytes, commit_bytes};
 use crate::table::{Table, TableView};
 
-/// A store; clones share it.
+/// Bytes that one permit of the queue stands for.
+const PERMIT_BYTES: usize = 1024;
+/// What every request holds of the queue, however small.
+const REQUEST_BYTES: usize = 512;
+
+const CLOSED: StoreError = StoreError::Unavailable("it is closed");
+
+/// A store; clones share it. The last one to go stops its threads.
 #[derive(Clone)]
-pub struct Store {}
+pub struct Store(Arc<Handle>);
+
+struct Handle {
+    core: Arc<Core>,
+    permits: Semaphore,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// The private files of a store in memory.
+    memory_files: Mutex<HashMap<String, Vec<u8>>>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.core.queue.close();
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.0.core.config.data).finish()
+    }
+}
 
 impl Store {
     /// Opens a store, recovering what the last process acknowledged.
@@ -25,22 +67,59 @@ impl Store {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(config: Config, clock: Clock, entropy: Entropy) -> Result<Store, OpenError> {
-        drop((config, clock, entropy));
-        unimplemented!()
+        let opened = task::spawn_blocking(move || open_core(config, clock, entropy)).await;
+        let core = opened.map_err(|error| OpenError::Io {
+            doing: "open the store".to_owned(),
+            source: io::Error::other(error),
+        })?;
+        let core = Arc::new(core?);
+        let threads = drive::start(&core).map_err(|source| OpenError::Io {
+            doing: "start the store's threads".to_owned(),
+            source,
+        })?;
+        Ok(Store(Arc::new(Handle {
+            core,
+            permits: Semaphore::new(QUEUE_BYTES_MAX / PERMIT_BYTES),
+            threads: Mutex::new(threads),
+            memory_files: Mutex::default(),
+        })))
     }
 
     /// A name for a log that a commit will open, never used before.
     pub fn new_log_id(&self) -> LogId {
-        unimplemented!()
+        LogId(self.0.core.log_next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    async fn permit(&self, bytes: usize) -> Result<SemaphorePermit<'_>, StoreError> {
+        let permits = (bytes + REQUEST_BYTES).div_ceil(PERMIT_BYTES) as u32;
+        self.0.permits.acquire_many(permits).await.map_err(|_| CLOSED)
     }
 
     /// Appends records; answers, per log and in order, once they are durable.
     ///
     /// # Errors
-    /// If nothing of the batch was (knowingly) written.
+    /// If it is not known to be durable. Of a batch that fails, nothing is shown now; after an
+    /// `Unavailable` nobody can say whether a later start finds it: only `DiskFull` and `TooLarge`
+    /// promise that it does not.
     pub async fn append(&self, batch: Vec<LogAppend>) -> Result<Vec<AppendOutcome>, StoreError> {
-        drop(batch);
-        unimplemented!()
+        let bytes = append_bytes(&batch);
+        self.check(&batch, bytes)?;
+        let _permit = self.permit(bytes).await?;
+        let (reply, answer) = oneshot::channel();
+        self.0.core.queue.push(Request::Append { batch, bytes, reply });
+        answer.await.unwrap_or(Err(CLOSED))
+    }
+
+    fn check(&self, batch: &[LogAppend], bytes: usize) -> Result<(), StoreError> {
+        if batch.iter().any(|append| append.producer.is_some()) {
+            return Err(StoreError::Unavailable("producers are reserved"));
+        }
+        let fits = batch.iter().all(|append| append.records.is_storable());
+        if fits && bytes <= self.0.core.request_bytes_max() {
+            Ok(())
+        } else {
+            Err(StoreError::TooLarge)
+        }
     }
 
     /// Does all of `commit` or nothing; answers once it is durable and [`Store::table`] shows it.
@@ -48,16 +127,25 @@ impl Store {
     /// # Errors
     /// See [`CommitError`].
     pub async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
-        drop(commit);
-        unimplemented!()
+        let bytes = commit_bytes(&commit);
+        self.check(&commit.records, bytes).map_err(|error| match error {
+            StoreError::TooLarge => CommitError::TooLarge,
+            error => CommitError::Store(error),
+        })?;
+        let _permit = self.permit(bytes).await?;
+        let (reply, answer) = oneshot::channel();
+        let commit = Box::new(commit);
+        self.0.core.queue.push(Request::Commit { commit, bytes, reply });
+        answer.await.unwrap_or(Err(CommitError::Store(CLOSED)))
     }
 
     /// Table `T`'s durable rows.
     pub fn table<T: Table>(&self) -> TableView<T> {
-        unimplemented!()
+        TableView::new(self.0.core.tables.rows(TableId(T::ID)))
     }
 
-    /// Reads a log's durable records.
+    /// Reads a log's durable records. From memory it answers at once; otherwise a blocking thread
+    /// reads the disk.
     ///
     /// # Errors
     /// See [`ReadError`].
@@ -67,17 +155,30 @@ impl Store {
         from: ReadFrom,
         budget: ReadBudget,
     ) -> Result<ReadPage, ReadError> {
-        unimplemented!("{log} {from:?} {budget:?}")
+        if let Some(page) = self.0.core.read_page(log, from, budget, false)? {
+            return Ok(page);
+        }
+        let core = Arc::clone(&self.0.core);
+        let read = task::spawn_blocking(move || core.read_page(log, from, budget, true)).await;
+        let page = read.map_err(|error| ReadError::Io(error.to_string()))??;
+        page.ok_or_else(|| ReadError::Io("the read did not reach the disk".to_owned()))
     }
 
     /// A log's durable end; `None` if there is no such log.
     pub fn tail(&self, log: LogId) -> Option<LogTail> {
-        unimplemented!("{log}")
+        let entry = self.0.core.logs.get(log)?;
+        let state = entry.state();
+        Some(LogTail {
+            next: state.next,
+            last_arrival: state.last_arrival,
+            closed: state.end.is_some(),
+            trimmed_below: state.trimmed_below,
+        })
     }
 
     /// Follows a log.
     pub fn follow(&self, log: LogId) -> Follower {
-        unimplemented!("{log}")
+        Follower::new(self.0.core.logs.get(log))
     }
 
     /// Gives up a log's records below `below`; their space comes back in time.
@@ -85,25 +186,35 @@ impl Store {
     /// # Errors
     /// If it could not be made durable.
     pub async fn trim(&self, log: LogId, below: Position) -> Result<(), StoreError> {
-        unimplemented!("{log} {below}")
+        let commit = Commit { trims: vec![(log, below)], ..Commit::default() };
+        match self.commit(commit).await {
+            Ok(_) => Ok(()),
+            Err(CommitError::Store(error)) => Err(error),
+            Err(_) => Err(StoreError::Unavailable("the trim was refused")),
+        }
     }
 
     /// How the store is.
     pub fn health(&self) -> Health {
-        unimplemented!()
+        self.0.core.condition.health()
     }
 
-    /// A file of the folder that only its owner may read.
-    pub fn private_file(&self, name: &'static str) -> PrivateFile {
-        unimplemented!("{name}")
+    /// A file of the folder that only its owner may read. `name` is one plain file name.
+    pub fn private_file(&self, name: &'static str) -> PrivateFile<'_> {
+        PrivateFile { store: self, name }
     }
 
-    /// Publishes a small file in the folder, whole or not at all; [`crate::folder::read_published`] reads it.
+    /// Publishes a small file in the folder, whole or not at all; [`crate::folder::read_published`]
+    /// reads it. Without a folder there is nobody to read it, and nothing is done.
     ///
     /// # Errors
     /// The operating system's.
     pub fn publish_file(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        unimplemented!("{name} {bytes:?}")
+        check_file(name, bytes)?;
+        match &self.0.core.folder {
+            Some(folder) => disk::replace_small(&*folder.disk, name, bytes),
+            None => Ok(()),
+        }
     }
 
     /// Removes a published file, if it is there.
@@ -111,26 +222,80 @@ impl Store {
     /// # Errors
     /// The operating system's.
     pub fn remove_file(&self, name: &str) -> io::Result<()> {
-        unimplemented!("{name}")
+        check_file(name, &[])?;
+        let Some(folder) = &self.0.core.folder else { return Ok(()) };
+        match folder.disk.remove(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
     }
 
-    /// Makes the last chunk provable, stops the threads and lets the folder go. Later calls answer
-    /// [`StoreError::Unavailable`].
+    /// Makes the last chunk provable, stops the threads and lets the folder go. Later writes answer
+    /// [`StoreError::Unavailable`]; reads go on.
     pub async fn close(&self) {
-        unimplemented!()
+        self.0.core.queue.close();
+        let threads =
+            std::mem::take(&mut *self.0.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let _joined = task::spawn_blocking(move || {
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+        })
+        .await;
+        self.0.core.condition.closed.store(true, Ordering::Release);
+        if let Some(folder) = &self.0.core.folder {
+            drop(folder.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        }
+    }
+}
+
+fn open_core(config: Config, clock: Clock, entropy: Entropy) -> Result<Core, OpenError> {
+    match config.data.clone() {
+        DataLocation::InMemory => recover::open_memory(config, clock, entropy),
+        DataLocation::Folder(folder) => {
+            let disk = RealDisk::new(&folder).map_err(|source| OpenError::Io {
+                doing: format!("make the data folder {}", folder.display()),
+                source,
+            })?;
+            recover::open_folder(Arc::new(disk), config, clock, entropy, Sabotage::default())
+        }
+    }
+}
+
+/// A name that is no path, and a size that is small.
+fn check_file(name: &str, bytes: &[u8]) -> io::Result<()> {
+    let plain = !name.is_empty() && Path::new(name).file_name().is_some_and(|own| own == name);
+    if plain && bytes.len() <= PRIVATE_FILE_BYTES_MAX {
+        Ok(())
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a small file of the data folder"))
     }
 }
 
 /// A small file that only its owner may read.
-pub struct PrivateFile {}
+#[derive(Debug)]
+pub struct PrivateFile<'a> {
+    store: &'a Store,
+    name: &'static str,
+}
 
-impl PrivateFile {
+impl PrivateFile<'_> {
     /// What the file holds; if there is none, what `make` gives, written whole and synced first.
     ///
     /// # Errors
     /// The operating system's.
     pub fn read_or_create(&self, make: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
-        drop(make);
-        unimplemented!()
+        check_file(self.name, &[])?;
+        let Some(folder) = &self.store.0.core.folder else {
+            let files = self.store.0.memory_files.lock();
+            let mut files = files.unwrap_or_else(PoisonError::into_inner);
+            return Ok(files.entry(self.name.to_owned()).or_insert_with(make).clone());
+        };
+        let present = disk::read_small(&*folder.disk, self.name, PRIVATE_FILE_BYTES_MAX)?;
+        if let Some(bytes) = present {
+            return Ok(bytes);
+        }
+        let bytes = make();
+        check_file(self.name, &bytes)?;
+        disk::put_if_absent(&*folder.disk, self.name, &bytes)?;
+        Ok(bytes)
     }
 }

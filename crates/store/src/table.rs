@@ -87,10 +87,6 @@ impl Rows {
         Rows { rows: RwLock::default(), generation: watch::Sender::new(0) }
     }
 
-    pub(crate) fn version(&self, key: &[u8]) -> Option<u64> {
-        self.read(|rows| rows.get(key).map(|row| row.version))
-    }
-
     pub(crate) fn read<R>(&self, look: impl FnOnce(&BTreeMap<Bytes, StoredRow>) -> R) -> R {
         look(&self.rows.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,1 +1,6 @@
-//! The store from outside.
+//! The store from outside: its promises, kept over restarts, kills and other processes.
+
+mod basics;
+mod folders;
+mod kill;
+mod support;

@@ -1,0 +1,245 @@
+//! The store without threads: steps that a thread drives in production and a test by hand.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use stdx::{Clock, Entropy};
+
+use crate::config::Config;
+use crate::disk::Disk;
+use crate::error::StoreError;
+use crate::flush::{FlushSignal, Unflushed};
+use crate::health::Condition;
+use crate::lane::{Lane, LaneError, Sabotage};
+use crate::limits::{CHUNK_BYTES_MAX, COMMIT_BYTES_MAX};
+use crate::logs::{Chunk, Logs};
+use crate::manifest::{self, Manifest};
+use crate::open_chunk::SealedChunk;
+use crate::publish::publish;
+use crate::queue::{Queue, Request};
+use crate::ring::Ring;
+use crate::segment::Segments;
+use crate::sequencer::Sequencer;
+use crate::table::Tables;
+
+/// What a folder adds to a store.
+pub(crate) struct FolderState {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) ring: Arc<Ring>,
+    pub(crate) manifest: Mutex<Manifest>,
+    pub(crate) segments: Segments,
+    /// Given back when dropped.
+    pub(crate) lock: Mutex<Option<Box<dyn Send + Sync>>>,
+}
+
+impl FolderState {
+    pub(crate) fn manifest(&self) -> MutexGuard<'_, Manifest> {
+        self.manifest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The lane's end of the store.
+pub(crate) struct Committer {
+    pub(crate) lane: Lane,
+    /// Whether the last chunk is one that would need a later one to be proven.
+    pub(crate) unproven: bool,
+}
+
+/// The store.
+pub(crate) struct Core {
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
+    pub(crate) config: Config,
+    pub(crate) sabotage: Sabotage,
+    pub(crate) queue: Queue,
+    pub(crate) sequencer: Mutex<Sequencer>,
+    pub(crate) committer: Mutex<Committer>,
+    pub(crate) logs: Logs,
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) condition: Condition,
+    pub(crate) folder: Option<FolderState>,
+    pub(crate) unflushed: Unflushed,
+    pub(crate) flush_signal: FlushSignal,
+    /// Bytes of chunks kept in memory for want of a disk.
+    pub(crate) memory_held: Arc<AtomicU64>,
+    pub(crate) log_next: AtomicU64,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("data", &self.config.data).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    pub(crate) fn sequencer(&self) -> MutexGuard<'_, Sequencer> {
+        self.sequencer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn committer(&self) -> MutexGuard<'_, Committer> {
+        self.committer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The largest chunk that one file takes.
+    pub(crate) fn chunk_bytes_max(&self) -> usize {
+        CHUNK_BYTES_MAX.min(self.config.ring_file_bytes as usize)
+    }
+
+    /// The largest request.
+    pub(crate) fn request_bytes_max(&self) -> usize {
+        COMMIT_BYTES_MAX.min(self.chunk_bytes_max() / 4 * 3)
+    }
+
+    /// Takes what waits and sequences it while the lane is busy with something else.
+    pub(crate) fn encode_step(&self) {
+        let mut sequencer = self.sequencer();
+        self.queue.drain(sequencer.backlog());
+        self.refuse_if_unable(sequencer.backlog());
+        sequencer.fill(self.chunk_bytes_max());
+    }
+
+    /// Takes what waits, makes it durable, shows it and answers; whether anything was done.
+    pub(crate) fn lane_step(&self) -> bool {
+        if self.condition.is_poisoned() && !self.reopen() {
+            let mut refused = VecDeque::new();
+            self.queue.drain(&mut refused);
+            refused.append(self.sequencer().backlog());
+            refuse_all(&mut refused, &StoreError::Unavailable("its lane has failed"));
+            return false;
+        }
+        let sealed = {
+            let mut sequencer = self.sequencer();
+            self.queue.drain(sequencer.backlog());
+            self.refuse_if_unable(sequencer.backlog());
+            sequencer.fill(self.chunk_bytes_max());
+            sequencer.seal(self.clock.service())
+        };
+        let Some(sealed) = sealed else { return false };
+        self.commit(sealed);
+        true
+    }
+
+    /// Whether something waits that has left the queue and is in no chunk that the lane has.
+    pub(crate) fn has_work(&self) -> bool {
+        self.sequencer().has_work()
+    }
+
+    /// Whether so much is unflushed that writes wait.
+    pub(crate) fn must_wait_for_flush(&self) -> bool {
+        self.unflushed.bytes() >= self.config.tail_bytes_max && !self.condition.is_disk_full()
+    }
+
+    /// Commits an empty chunk if the last one needs it to be provable.
+    pub(crate) fn prove_step(&self) {
+        if !self.committer().unproven || self.condition.is_poisoned() {
+            return;
+        }
+        let sealed = self.sequencer().seal_even_empty(self.clock.service());
+        self.commit(sealed);
+    }
+
+    /// How long the lane may idle before its last chunk should be proven.
+    pub(crate) fn idle_limit(&self) -> Option<Duration> {
+        let limit = self.committer().unproven.then_some(crate::limits::IDLE_PROOF_AFTER);
+        if self.condition.is_poisoned() { Some(crate::limits::RETRY_AFTER) } else { limit }
+    }
+
+    /// Requests with records are refused while there is no room for them; trims must go through.
+    fn refuse_if_unable(&self, backlog: &mut VecDeque<Request>) {
+        let memory_full = self.memory_held.load(Ordering::Relaxed) >= self.config.memory_bytes_max;
+        let tail_full = self.unflushed.bytes() >= self.config.tail_bytes_max;
+        if !memory_full && !(tail_full && self.condition.is_disk_full()) {
+            return;
+        }
+        let (mut refused, kept) = backlog.drain(..).partition(Request::has_records);
+        *backlog = kept;
+        refuse_all(&mut refused, &StoreError::DiskFull);
+    }
+
+    fn commit(&self, sealed: SealedChunk) {
+        let mut committer = self.committer();
+        match committer.lane.write(&sealed.bytes) {
+            Ok(place) => {
+                if self.unflushed.bytes() < self.config.flush_bytes {
+                    self.condition.set_disk_full(false);
+                }
+                committer.unproven = place.is_some() && !sealed.blocks.is_empty();
+                let wants_spare = committer.lane.wants_spare();
+                drop(committer);
+                let in_memory = place.is_none();
+                let SealedChunk { home, bytes, blocks, arrival, effects, waiters } = sealed;
+                let bytes_total = bytes.len() as u64;
+                let chunk = Chunk {
+                    home,
+                    bytes_total,
+                    blocks,
+                    place,
+                    memory: Some(bytes),
+                    held: in_memory.then(|| Arc::clone(&self.memory_held)),
+                };
+                let chunk = Arc::new(chunk);
+                if in_memory {
+                    self.memory_held.fetch_add(bytes_total, Ordering::Relaxed);
+                } else if self.unflushed.push(&chunk, &self.clock, &self.config) || wants_spare {
+                    self.flush_signal.wake();
+                }
+                publish(&self.logs, &self.tables, &chunk, effects);
+                waiters.into_iter().for_each(|waiter| waiter.answer(arrival));
+                self.sequencer().settle();
+            }
+            Err(LaneError::DiskFull) => {
+                drop(committer);
+                self.condition.set_disk_full(true);
+                self.abandon(sealed, &StoreError::DiskFull);
+            }
+            Err(LaneError::InDoubt(error)) => {
+                drop(committer);
+                tracing::error!(%error, "the lane has failed");
+                self.condition.poisoned.store(true, Ordering::Release);
+                self.abandon(sealed, &StoreError::Unavailable("its lane has failed"));
+            }
+        }
+    }
+
+    fn abandon(&self, sealed: SealedChunk, error: &StoreError) {
+        let mut sequencer = self.sequencer();
+        sealed.waiters.into_iter().for_each(|waiter| waiter.fail(error.clone()));
+        sequencer.abandon(&self.logs, error);
+    }
+
+    /// Seals the failed lane and opens the next; whether that worked.
+    fn reopen(&self) -> bool {
+        let Some(folder) = &self.folder else { return false };
+        let mut sequencer = self.sequencer();
+        let failed = sequencer.lane().lane;
+        let mut manifest = folder.manifest();
+        let mut next = manifest.clone();
+        if self.sabotage.seals()
+            && let Some(lane) = next.lanes.iter_mut().find(|lane| lane.lane == failed)
+        {
+            lane.seal = Some(sequencer.number_next());
+        }
+        let Ok(lane) = next.claim(&self.entropy) else { return false };
+        if let Err(error) = manifest::commit(&*folder.disk, &mut next) {
+            manifest.number = next.number;
+            tracing::error!(%error, "no new lane can be opened");
+            return false;
+        }
+        *manifest = next;
+        drop(manifest);
+        let mut committer = self.committer();
+        committer.lane = Lane::ring(Arc::clone(&folder.ring), self.sabotage);
+        committer.unproven = false;
+        tracing::warn!(failed, lane = lane.lane, "a new lane is open");
+        sequencer.restart(lane, &self.logs);
+        self.condition.poisoned.store(false, Ordering::Release);
+        true
+    }
+}
+
+fn refuse_all(requests: &mut VecDeque<Request>, error: &StoreError) {
+    requests.drain(..).for_each(|request| request.refuse(error.clone()));
+}

@@ -1,0 +1,211 @@
+//! The seam between the store and the disk: everything that can be lost, torn or refused.
+#![allow(clippy::disallowed_methods)]
+
+use std::fmt::Debug;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::FlockOperation;
+
+/// Readable and writable by the owner only: the folder holds keys and other people's data.
+const MODE_PRIVATE: u32 = 0o600;
+
+/// A data folder. Names are relative, with `/` between the parts.
+pub(crate) trait Disk: Send + Sync + Debug {
+    /// Makes a folder, if it is not there.
+    fn make_folder(&self, name: &str) -> io::Result<()>;
+    /// The names in a folder (`""` is the data folder itself), in no order.
+    fn list(&self, folder: &str) -> io::Result<Vec<String>>;
+    /// Makes an empty file; an error if the name is taken.
+    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens a file for reading and writing.
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
+    /// Gives a file a second name; an error if that is taken.
+    fn link(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Renames a file over whatever has the new name.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Removes a name.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Makes the names in a folder durable.
+    fn sync_folder(&self, folder: &str) -> io::Result<()>;
+    /// Claims the folder for this process by locking `name`, until the lock is dropped; `None` if
+    /// another process has it.
+    fn lock(&self, name: &str) -> io::Result<Option<Box<dyn Send + Sync>>>;
+    /// What people call this folder or the file in it.
+    fn path(&self, name: &str) -> PathBuf;
+}
+
+/// An open file.
+pub(crate) trait DiskFile: Send + Sync + Debug {
+    /// Writes all of `bytes` at `at`.
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
+    /// Fills `bytes` from `at`; an error if the file ends before.
+    fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()>;
+    /// Makes everything written durable.
+    fn sync(&self) -> io::Result<()>;
+    /// Sets the length; new bytes are zero.
+    fn set_length(&self, bytes: u64) -> io::Result<()>;
+    /// The length in bytes.
+    fn length(&self) -> io::Result<u64>;
+}
+
+/// The operating system's.
+#[derive(Debug)]
+pub(crate) struct RealDisk {
+    folder: PathBuf,
+}
+
+impl RealDisk {
+    /// The folder, made with its parents if it is not there.
+    pub(crate) fn new(folder: &Path) -> io::Result<Self> {
+        if !folder.is_dir() {
+            fs::create_dir_all(folder)?;
+            if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                File::open(parent)?.sync_all()?;
+            }
+        }
+        Ok(RealDisk { folder: folder.to_owned() })
+    }
+}
+
+impl Disk for RealDisk {
+    fn make_folder(&self, name: &str) -> io::Result<()> {
+        fs::create_dir_all(self.folder.join(name))
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        let names = fs::read_dir(self.folder.join(folder))?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        names.collect()
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(MODE_PRIVATE);
+        Ok(Arc::new(RealFile(options.open(self.folder.join(name))?)))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let file = OpenOptions::new().read(true).write(true).open(self.folder.join(name))?;
+        Ok(Arc::new(RealFile(file)))
+    }
+
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::hard_link(self.folder.join(from), self.folder.join(to))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.folder.join(from), self.folder.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.folder.join(name))
+    }
+
+    fn sync_folder(&self, folder: &str) -> io::Result<()> {
+        File::open(self.folder.join(folder))?.sync_all()
+    }
+
+    fn lock(&self, name: &str) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(MODE_PRIVATE);
+        let file = options.open(self.folder.join(name))?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Box::new(file))),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        if name.is_empty() { self.folder.clone() } else { self.folder.join(name) }
+    }
+}
+
+#[derive(Debug)]
+struct RealFile(File);
+
+impl DiskFile for RealFile {
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, at)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        self.0.read_exact_at(bytes, at)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn set_length(&self, bytes: u64) -> io::Result<()> {
+        self.0.set_len(bytes)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+}
+
+/// Reads a small file whole; `None` if it is not there.
+pub(crate) fn read_small(
+    disk: &dyn Disk,
+    name: &str,
+    bytes_max: usize,
+) -> io::Result<Option<Vec<u8>>> {
+    let file = match disk.open(name) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let length = file.length()?;
+    if length > bytes_max as u64 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is too large"));
+    }
+    let mut bytes = vec![0; length as usize];
+    file.read_at(&mut bytes, 0)?;
+    Ok(Some(bytes))
+}
+
+/// Reads a small file of a folder that nobody here has opened.
+pub(crate) fn read_foreign(folder: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(folder.join(name)) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a small file whole and durably under a name that may be taken, which is then replaced.
+pub(crate) fn replace_small(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let temporary = write_temporary(disk, name, bytes)?;
+    disk.rename(&temporary, name)?;
+    disk.sync_folder(folder_of(name))
+}
+
+/// Writes a small file whole and durably under a free name.
+pub(crate) fn put_if_absent(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let temporary = write_temporary(disk, name, bytes)?;
+    disk.link(&temporary, name)?;
+    disk.sync_folder(folder_of(name))?;
+    disk.remove(&temporary)
+}
+
+fn write_temporary(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<String> {
+    let temporary = format!("{name}.new");
+    match disk.remove(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = disk.create(&temporary)?;
+    file.write_at(bytes, 0)?;
+    file.sync()?;
+    Ok(temporary)
+}
+
+fn folder_of(name: &str) -> &str {
+    name.rsplit_once('/').map_or("", |(folder, _)| folder)
+}

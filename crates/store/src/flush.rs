@@ -1,0 +1,555 @@
+//! Flush: recent chunks into a segment, and their ring files free again.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use stdx::{Clock, UnixMillis};
+
+use crate::block::{self, BlockHeader, BlockKind, RowEntry};
+use crate::config::Config;
+use crate::core::{Core, FolderState};
+use crate::id::{LogId, Position, TableId};
+use crate::lane::is_full;
+use crate::limits::{RETRY_AFTER, SEGMENT_BLOCK_BYTES, SEGMENT_JOIN_BYTES_MAX};
+use crate::logs::Chunk;
+use crate::manifest::{self, Quarantine, SegmentState};
+use crate::segment::{DirectoryError, Segment, SegmentWriter};
+use crate::sequencer::LOGS_TABLE;
+use crate::source::{BlockError, BlockSource};
+
+/// Rows changed since all of them were last written, in proportion to all of them, beyond which all
+/// are written again: starts then read at most this many times what the tables hold.
+const ROW_GROWTH_MAX: u64 = 2;
+/// Below this it never matters.
+const ROW_GROWTH_BYTES_MIN: u64 = 1024 * 1024;
+
+/// The chunks that are durable in the ring only, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Unflushed {
+    state: Mutex<UnflushedState>,
+    bytes: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct UnflushedState {
+    chunks: VecDeque<Arc<Chunk>>,
+    /// When the oldest one with anything in it became durable, by the monotonic clock.
+    since: Option<Duration>,
+}
+
+impl Unflushed {
+    fn state(&self) -> MutexGuard<'_, UnflushedState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes of all of them.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Acquire)
+    }
+
+    /// Adds a durable chunk; whether the flusher has a reason to look.
+    pub(crate) fn push(&self, chunk: &Arc<Chunk>, clock: &Clock, config: &Config) -> bool {
+        let mut state = self.state();
+        state.chunks.push_back(Arc::clone(chunk));
+        let first = state.since.is_none() && !chunk.blocks.is_empty();
+        if first {
+            state.since = Some(clock.monotonic());
+        }
+        let before = self.bytes.fetch_add(chunk.bytes_total, Ordering::AcqRel);
+        let after = before + chunk.bytes_total;
+        first || before < config.flush_bytes && after >= config.flush_bytes
+    }
+
+    fn remove_first(&self, count: usize, clock: &Clock) {
+        let mut state = self.state();
+        let bytes: u64 = state.chunks.drain(..count).map(|chunk| chunk.bytes_total).sum();
+        let data = state.chunks.iter().any(|chunk| !chunk.blocks.is_empty());
+        state.since = data.then(|| clock.monotonic());
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+    }
+}
+
+/// Wakes the flusher, and those who wait for it.
+#[derive(Debug, Default)]
+pub(crate) struct FlushSignal {
+    state: Mutex<SignalState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct SignalState {
+    wanted: bool,
+    flushes: u64,
+    closing: bool,
+}
+
+impl FlushSignal {
+    fn state(&self) -> MutexGuard<'_, SignalState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn wake(&self) {
+        self.state().wanted = true;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn close(&self) {
+        self.state().closing = true;
+        self.changed.notify_all();
+    }
+
+    /// Sleeps until woken or for `limit`; `false` once the store closes.
+    pub(crate) fn wait(&self, limit: Option<Duration>) -> bool {
+        let state = self.state();
+        let asleep = |state: &mut SignalState| !state.wanted && !state.closing;
+        let mut state = match limit {
+            None => self.changed.wait_while(state, asleep).unwrap_or_else(PoisonError::into_inner),
+            Some(limit) => {
+                let woken = self.changed.wait_timeout_while(state, limit, asleep);
+                woken.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        state.wanted = false;
+        !state.closing
+    }
+
+    /// Sleeps until a flush has ended, well or not, or for `limit`.
+    pub(crate) fn wait_flushed(&self, limit: Duration) {
+        let state = self.state();
+        let flushes = state.flushes;
+        let asleep = |state: &mut SignalState| state.flushes == flushes && !state.closing;
+        let _woken = self.changed.wait_timeout_while(state, limit, asleep);
+    }
+
+    fn flushed(&self) {
+        self.state().flushes += 1;
+        self.changed.notify_all();
+    }
+}
+
+impl Core {
+    /// Flushes if it is time, makes a spare ring file if one is wanted, and gives back trimmed
+    /// segments; how long until it should be looked at again.
+    pub(crate) fn flush_step(&self) -> Option<Duration> {
+        let folder = self.folder.as_ref()?;
+        if self.committer().lane.wants_spare() {
+            if let Err(error) = folder.ring.prepare_spare() {
+                tracing::warn!(%error, "no spare ring file");
+            }
+        }
+        let due_in = self.flush_due_in();
+        if due_in == Some(Duration::ZERO) {
+            let flushed = self.flush();
+            self.flush_signal.flushed();
+            if let Err(error) = flushed {
+                self.condition.set_disk_full(is_full(&error));
+                tracing::warn!(%error, "a flush has failed and will be tried again");
+                return Some(RETRY_AFTER);
+            }
+            self.condition.set_disk_full(false);
+            if let Err(error) = self.delete_trimmed(folder) {
+                tracing::warn!(%error, "trimmed segments could not be deleted");
+            }
+            return self.flush_due_in();
+        }
+        due_in
+    }
+
+    fn flush_due_in(&self) -> Option<Duration> {
+        let since = self.unflushed.state().since;
+        if self.unflushed.bytes() >= self.config.flush_bytes {
+            return Some(Duration::ZERO);
+        }
+        let age = self.clock.monotonic().saturating_sub(since?);
+        Some(self.config.flush_after.saturating_sub(age))
+    }
+
+    /// Flushes everything that is unflushed now.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let chunks: Vec<Arc<Chunk>> = self.unflushed.state().chunks.iter().cloned().collect();
+        if chunks.is_empty() {
+            return Ok(());
+        }
+        let bytes = chunks.iter().map(|chunk| chunk.bytes_total).sum();
+        let joined = joinable(&folder.segments.list(), bytes);
+        let number = {
+            let mut manifest = folder.manifest();
+            manifest.segment_next += 1;
+            manifest.segment_next - 1
+        };
+        let mut writer = SegmentWriter::create(&*folder.disk, number)?;
+        let plan = Plan { core: self, folder };
+        let all_rows = plan.write_rows(&mut writer, &chunks, &joined)?;
+        plan.write_records(&mut writer, &chunks, &joined)?;
+        let segment = if writer.is_empty() && !all_rows {
+            drop(writer);
+            folder.disk.remove(&crate::segment::name_of(number))?;
+            None
+        } else {
+            Some(writer.finish(&*folder.disk, all_rows)?)
+        };
+        self.commit_flush(folder, &chunks, &joined, segment)?;
+        self.unflushed.remove_first(chunks.len(), &self.clock);
+        self.forget_flushed(&chunks);
+        Ok(())
+    }
+
+    fn commit_flush(
+        &self,
+        folder: &FolderState,
+        chunks: &[Arc<Chunk>],
+        joined: &[Arc<Segment>],
+        segment: Option<SegmentState>,
+    ) -> io::Result<()> {
+        let mut manifest = folder.manifest();
+        let mut next = manifest.clone();
+        let keep = next.segments.len() - joined.len();
+        next.segments.truncate(keep);
+        next.segments.extend(segment.clone());
+        for chunk in chunks {
+            let lane = next.lanes.iter_mut().find(|lane| lane.lane == chunk.home.lane);
+            if let Some(lane) = lane {
+                lane.flushed_below = lane.flushed_below.max(chunk.home.number + 1);
+            }
+            let arrivals = chunk.blocks.iter().map(|block| block.header.arrival_max);
+            next.arrival_max = next.arrival_max.max(arrivals.max().unwrap_or_default());
+        }
+        next.drop_finished_lanes();
+        next.quarantined = self.condition.quarantined();
+        let committed = manifest::commit(&*folder.disk, &mut next);
+        manifest.number = next.number;
+        committed?;
+        *manifest = next;
+        let mut list = folder.segments.list()[..keep].to_vec();
+        if let Some(state) = segment {
+            list.push(Arc::new(Segment::new(Arc::clone(&folder.disk), state)));
+        }
+        folder.segments.replace(list);
+        drop(manifest);
+        self.remove_segments(folder, joined)
+    }
+
+    /// Removes segments that the manifest does not name any more. Who reads them still can.
+    fn remove_segments(&self, folder: &FolderState, gone: &[Arc<Segment>]) -> io::Result<()> {
+        for segment in gone {
+            let _kept_open_for_readers = segment.file();
+            folder.disk.remove(&crate::segment::name_of(segment.state.number))?;
+        }
+        Ok(())
+    }
+
+    /// Takes flushed blocks out of the logs' recent ones.
+    fn forget_flushed(&self, chunks: &[Arc<Chunk>]) {
+        let flushed: BTreeSet<_> = chunks.iter().map(|chunk| chunk.home).collect();
+        let blocks = chunks.iter().flat_map(|chunk| &chunk.blocks);
+        let logs: BTreeSet<LogId> = blocks.map(|block| block.header.log).collect();
+        for entry in logs.into_iter().filter_map(|log| self.logs.get(log)) {
+            let mut state = entry.state();
+            while let Some(front) = state.recent.front()
+                && flushed.contains(&front.chunk.home)
+            {
+                state.recent.pop_front();
+            }
+        }
+    }
+
+    /// Deletes segments of which everything has been trimmed.
+    pub(crate) fn delete_trimmed(&self, folder: &FolderState) -> io::Result<()> {
+        let list = folder.segments.list();
+        let mut gone = Vec::new();
+        for (index, segment) in list.iter().enumerate() {
+            let superseded = list[index + 1..].iter().any(|later| later.state.all_rows);
+            let rows_needed = segment.state.row_blocks > 0 && !superseded;
+            let last_all_rows = segment.state.all_rows && !superseded;
+            if !rows_needed && !last_all_rows && self.is_trimmed(folder, segment) {
+                gone.push(Arc::clone(segment));
+            }
+        }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let is_gone = |number: u64| gone.iter().any(|segment| segment.state.number == number);
+        let mut manifest = folder.manifest();
+        let mut next = manifest.clone();
+        next.segments.retain(|segment| !is_gone(segment.number));
+        let committed = manifest::commit(&*folder.disk, &mut next);
+        manifest.number = next.number;
+        committed?;
+        *manifest = next;
+        let kept = list.iter().filter(|segment| !is_gone(segment.state.number));
+        folder.segments.replace(kept.cloned().collect());
+        drop(manifest);
+        self.remove_segments(folder, &gone)
+    }
+
+    fn is_trimmed(&self, folder: &FolderState, segment: &Segment) -> bool {
+        let trimmed = |log: LogId, end: Position| {
+            self.logs.get(log).is_none_or(|entry| entry.state().trimmed_below >= end)
+        };
+        let mut blocker = segment.blocker.lock().unwrap_or_else(PoisonError::into_inner);
+        if blocker.is_some_and(|(log, end)| !trimmed(log, end)) {
+            return false;
+        }
+        let Ok(directory) = folder.segments.directory(segment) else { return false };
+        let records = directory.iter().filter(|block| block.header.kind == BlockKind::Records);
+        let mut ends = records.map(|block| (block.header.log, block.header.end()));
+        *blocker = ends.find(|&(log, end)| !trimmed(log, end));
+        blocker.is_none()
+    }
+}
+
+/// The newest segments, oldest first, that are small enough to be written again with this flush:
+/// each at most about as large as everything after it, so that an entry is moved a few times only.
+fn joinable(segments: &[Arc<Segment>], flush_bytes: u64) -> Vec<Arc<Segment>> {
+    let mut bytes = flush_bytes;
+    let mut from = segments.len();
+    while let Some(segment) = from.checked_sub(1).map(|index| &segments[index]) {
+        let own = segment.state.bytes_total;
+        if own > bytes.saturating_mul(2) || own + bytes > SEGMENT_JOIN_BYTES_MAX {
+            break;
+        }
+        bytes += own;
+        from -= 1;
+    }
+    segments[from..].to_vec()
+}
+
+/// What one flush writes.
+struct Plan<'a> {
+    core: &'a Core,
+    folder: &'a FolderState,
+}
+
+impl Plan<'_> {
+    /// A block's body; `None` if it is damaged, which is remembered.
+    fn load(&self, source: &BlockSource) -> io::Result<Option<Bytes>> {
+        match source.load(self.core.sabotage.verifies()) {
+            Ok(body) => Ok(Some(body)),
+            Err(BlockError::Io(error)) => Err(error),
+            Err(BlockError::Damaged) => {
+                self.core.condition.quarantine(quarantine(source));
+                Ok(None)
+            }
+        }
+    }
+
+    /// The blocks of one kind in all sources, oldest source first.
+    fn sources(
+        &self,
+        kind: BlockKind,
+        chunks: &[Arc<Chunk>],
+        joined: &[Arc<Segment>],
+    ) -> io::Result<Vec<BlockSource>> {
+        let mut sources = Vec::new();
+        for segment in joined {
+            let directory =
+                self.folder.segments.directory(segment).map_err(|error| match error {
+                    DirectoryError::Io(error) => error,
+                    DirectoryError::Damaged => io::Error::other("a segment's directory is damaged"),
+                })?;
+            for block in directory.iter().filter(|block| block.header.kind == kind) {
+                sources.push(segment.source(block)?);
+            }
+        }
+        for chunk in chunks {
+            let blocks = chunk.blocks.iter().enumerate();
+            let own = blocks.filter(|(_, block)| block.header.kind == kind);
+            sources.extend(own.map(|(index, _)| BlockSource::of_chunk(chunk, index)));
+        }
+        Ok(sources)
+    }
+
+    /// Writes the rows that changed, as they are now, or all rows if enough have changed; which.
+    fn write_rows(
+        &self,
+        writer: &mut SegmentWriter,
+        chunks: &[Arc<Chunk>],
+        joined: &[Arc<Segment>],
+    ) -> io::Result<bool> {
+        let sources = self.sources(BlockKind::Rows, chunks, joined)?;
+        let changed: u64 = sources.iter().map(|source| u64::from(source.header.body_bytes)).sum();
+        let joins_all = joined.iter().any(|segment| segment.state.all_rows);
+        let all_rows = joins_all || changed > 0 && self.rows_have_grown(changed, joined.len());
+        let mut keys = BTreeSet::new();
+        if !all_rows {
+            for source in &sources {
+                let Some(body) = self.load(source)? else { continue };
+                let table = TableId(source.header.log.0 as u8);
+                let rows = block::rows(&source.header, &body).unwrap_or_default();
+                keys.extend(rows.into_iter().map(|row| (table, row.key)));
+            }
+        }
+        let rows = if all_rows { self.all_rows() } else { self.rows_at(keys) };
+        write_row_blocks(writer, rows)?;
+        Ok(all_rows)
+    }
+
+    fn rows_have_grown(&self, changed: u64, joined: usize) -> bool {
+        let list = self.folder.segments.list();
+        let kept = &list[..list.len() - joined];
+        let since = kept.iter().rev().take_while(|segment| !segment.state.all_rows);
+        let pending: u64 = since.map(|segment| segment.state.row_bytes).sum();
+        let all = self.core.tables.all();
+        let rows = all.iter().map(|(_, rows)| {
+            rows.read(|rows| {
+                rows.iter().map(|(key, row)| (key.len() + row.value.len()) as u64).sum::<u64>()
+            })
+        });
+        changed + pending > (rows.sum::<u64>() * ROW_GROWTH_MAX).max(ROW_GROWTH_BYTES_MIN)
+    }
+
+    fn log_row(&self, key: Bytes) -> RowEntry {
+        let entry = crate::logs::LogRow::log_of(&key).and_then(|log| self.core.logs.get(log));
+        let value = entry.map(|entry| entry.state().row().encode());
+        RowEntry { version: 0, key, value }
+    }
+
+    fn all_rows(&self) -> Vec<(TableId, RowEntry)> {
+        let logs = self.core.logs.all().into_iter().map(|(log, _)| crate::logs::LogRow::key(log));
+        let mut keys: Vec<Bytes> = logs.collect();
+        keys.sort();
+        let mut rows: Vec<_> =
+            keys.into_iter().map(|key| (LOGS_TABLE, self.log_row(key))).collect();
+        for (table, stored) in self.core.tables.all() {
+            stored.read(|stored| {
+                rows.extend(stored.iter().map(|(key, row)| {
+                    let value = Some(row.value.clone());
+                    (table, RowEntry { version: row.version, key: key.clone(), value })
+                }));
+            });
+        }
+        rows
+    }
+
+    fn rows_at(&self, keys: BTreeSet<(TableId, Bytes)>) -> Vec<(TableId, RowEntry)> {
+        let rows = keys.into_iter().map(|(table, key)| {
+            if table == LOGS_TABLE {
+                return (table, self.log_row(key));
+            }
+            let stored = self.core.tables.rows(table).read(|rows| rows.get(&key).cloned());
+            let version = stored.as_ref().map_or(0, |row| row.version);
+            (table, RowEntry { version, key, value: stored.map(|row| row.value) })
+        });
+        rows.collect()
+    }
+
+    /// Writes every record that has not been trimmed, by log and position.
+    fn write_records(
+        &self,
+        writer: &mut SegmentWriter,
+        chunks: &[Arc<Chunk>],
+        joined: &[Arc<Segment>],
+    ) -> io::Result<()> {
+        let mut sources = self.sources(BlockKind::Records, chunks, joined)?;
+        sources.sort_by_key(|source| (source.header.log, source.header.first));
+        let mut run = Run::default();
+        let mut log: Option<(LogId, Option<Position>)> = None;
+        for source in &sources {
+            let header = &source.header;
+            if log.is_none_or(|(known, _)| known != header.log) {
+                let entry = self.core.logs.get(header.log);
+                log = Some((header.log, entry.map(|entry| entry.state().trimmed_below)));
+            }
+            let trimmed_below = log.and_then(|(_, below)| below);
+            let Some(trimmed_below) = trimmed_below else { continue };
+            if header.end() <= trimmed_below {
+                continue;
+            }
+            let Some(body) = self.load(source)? else { continue };
+            if !run.takes(header) {
+                run.write(writer)?;
+            }
+            run.push(header, &body);
+        }
+        run.write(writer)
+    }
+}
+
+/// What a damaged block is called.
+pub(crate) fn quarantine(source: &BlockSource) -> Quarantine {
+    let header = &source.header;
+    Quarantine {
+        lane: source.home.lane,
+        chunk: source.home.number,
+        epoch: header.first.epoch(),
+        log: Some(header.log),
+        first: header.first,
+        end: header.end(),
+    }
+}
+
+/// Writes rows, sorted by table and key, in blocks.
+fn write_row_blocks(writer: &mut SegmentWriter, rows: Vec<(TableId, RowEntry)>) -> io::Result<()> {
+    let mut body = Vec::new();
+    let mut count = 0;
+    let mut rows = rows.into_iter().peekable();
+    while let Some((table, row)) = rows.next() {
+        row.encode(&mut body);
+        count += 1;
+        let goes_on = rows.peek().is_some_and(|(next, _)| *next == table);
+        if goes_on && body.len() < SEGMENT_BLOCK_BYTES {
+            continue;
+        }
+        let header = BlockHeader {
+            log: LogId::table(table.0),
+            kind: BlockKind::Rows,
+            first: Position::ZERO,
+            count,
+            arrival_min: UnixMillis(0),
+            arrival_max: UnixMillis(0),
+            body_bytes: 0,
+            crc: 0,
+        };
+        writer.push(header, &body)?;
+        body.clear();
+        count = 0;
+    }
+    Ok(())
+}
+
+/// Blocks of one log that follow one another, on their way into one.
+#[derive(Default)]
+struct Run {
+    header: Option<BlockHeader>,
+    body: Vec<u8>,
+}
+
+impl Run {
+    fn takes(&self, next: &BlockHeader) -> bool {
+        self.header.as_ref().is_some_and(|own| {
+            own.log == next.log
+                && own.end() == next.first
+                && self.body.len() + next.body_bytes as usize <= SEGMENT_BLOCK_BYTES
+                && next.arrival_max.0 - own.arrival_min.0 <= u64::from(u32::MAX)
+        })
+    }
+
+    fn push(&mut self, next: &BlockHeader, body: &Bytes) {
+        let own = self.header.get_or_insert_with(|| BlockHeader { count: 0, ..next.clone() });
+        own.count += next.count;
+        own.arrival_max = next.arrival_max;
+        let base = own.arrival_min.0;
+        if base == next.arrival_max.0 {
+            self.body.extend_from_slice(body);
+            return;
+        }
+        for record in block::records(next, body).flatten() {
+            let delta_ms = (record.arrival.0 - base) as u32;
+            self.body.extend_from_slice(&(record.payload.len() as u32).to_le_bytes());
+            self.body.extend_from_slice(&delta_ms.to_le_bytes());
+            self.body.extend_from_slice(&record.payload);
+        }
+    }
+
+    fn write(&mut self, writer: &mut SegmentWriter) -> io::Result<()> {
+        let Some(header) = self.header.take() else { return Ok(()) };
+        writer.push(header, &self.body)?;
+        self.body.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! Whose folder this is: the lock and the `FORMAT` file.
+
+use std::io;
+
+use crate::disk::{self, Disk};
+use crate::error::OpenError;
+use crate::manifest::MANIFEST_FOLDER;
+use crate::ring::RING_FOLDER;
+use crate::segment::SEGMENT_FOLDER;
+
+const LOCK_NAME: &str = "LOCK";
+const FORMAT_NAME: &str = "FORMAT";
+/// What `FORMAT` says in front of its number.
+const FORMAT_WORD: &str = "levada ";
+/// The newest format this version reads, and the one it writes.
+const FORMAT_NUMBER: u32 = 1;
+
+/// Claims the folder for this process and makes sure that this version may touch it.
+pub(crate) fn claim(disk: &dyn Disk) -> Result<Box<dyn Send + Sync>, OpenError> {
+    let failed = |doing: &str| {
+        let doing = format!("{doing} {}", disk.path("").display());
+        move |source: io::Error| OpenError::Io { doing, source }
+    };
+    let present = disk.list("").map_err(failed("list the data folder"))?;
+    let format = disk::read_small(disk, FORMAT_NAME, 64).map_err(failed("read FORMAT in"))?;
+    let ours = |name: &String| name == LOCK_NAME || name.starts_with(FORMAT_NAME);
+    match &format {
+        Some(format) => check(disk, format)?,
+        None if present.iter().all(ours) => {}
+        None => return Err(OpenError::Foreign(disk.path(""))),
+    }
+    let lock = disk.lock(LOCK_NAME).map_err(failed("lock the data folder"))?;
+    let lock = lock.ok_or_else(|| OpenError::Locked(disk.path("")))?;
+    for folder in [RING_FOLDER, SEGMENT_FOLDER, MANIFEST_FOLDER] {
+        disk.make_folder(folder).map_err(failed("make a folder in"))?;
+    }
+    if format.is_none() {
+        let text = format!("{FORMAT_WORD}{FORMAT_NUMBER}\n");
+        disk::replace_small(disk, FORMAT_NAME, text.as_bytes())
+            .map_err(failed("write FORMAT in"))?;
+    }
+    Ok(lock)
+}
+
+fn check(disk: &dyn Disk, format: &[u8]) -> Result<(), OpenError> {
+    let text = String::from_utf8_lossy(format).trim().to_owned();
+    let number =
+        text.strip_prefix(FORMAT_WORD.trim()).and_then(|text| text.trim().parse::<u32>().ok());
+    match number {
+        Some(number) if number <= FORMAT_NUMBER => Ok(()),
+        _ => Err(OpenError::Newer { folder: disk.path(""), format: text }),
+    }
+}

@@ -1,0 +1,208 @@
+//! Requests on their way to the sequencer, and the answers on their way back.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use stdx::UnixMillis;
+use tokio::sync::oneshot;
+
+use crate::error::StoreError;
+use crate::limits::ENCODE_AHEAD_BYTES;
+use crate::request::{AppendOutcome, Commit, CommitError, Committed, LogAppend};
+
+pub(crate) type AppendReply = oneshot::Sender<Result<Vec<AppendOutcome>, StoreError>>;
+pub(crate) type CommitReply = oneshot::Sender<Result<Committed, CommitError>>;
+
+/// One request.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Append { batch: Vec<LogAppend>, bytes: usize, reply: AppendReply },
+    Commit { commit: Box<Commit>, bytes: usize, reply: CommitReply },
+}
+
+impl Request {
+    /// What it adds to a chunk, at most.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Request::Append { bytes, .. } | Request::Commit { bytes, .. } => *bytes,
+        }
+    }
+
+    /// Whether it needs room for data.
+    pub(crate) fn has_records(&self) -> bool {
+        match self {
+            Request::Append { .. } => true,
+            Request::Commit { commit, .. } => !commit.records.is_empty(),
+        }
+    }
+
+    /// Answers without having done anything.
+    pub(crate) fn refuse(self, error: StoreError) {
+        match self {
+            Request::Append { reply, .. } => drop(reply.send(Err(error))),
+            Request::Commit { reply, .. } => drop(reply.send(Err(error.into()))),
+        }
+    }
+}
+
+/// An answer that waits for the chunk it rests on.
+#[derive(Debug)]
+pub(crate) enum Waiter {
+    Append { outcomes: Vec<AppendOutcome>, reply: AppendReply },
+    Commit { result: Result<Committed, CommitError>, reply: CommitReply },
+}
+
+impl Waiter {
+    /// Answers: what it rests on is durable. Nobody may be waiting any more, which is fine.
+    pub(crate) fn answer(self, at: UnixMillis) {
+        match self {
+            Waiter::Append { mut outcomes, reply } => {
+                stamp(&mut outcomes, at);
+                let _gone = reply.send(Ok(outcomes));
+            }
+            Waiter::Commit { mut result, reply } => {
+                if let Ok(committed) = &mut result {
+                    stamp(&mut committed.appended, at);
+                    committed.arrival = at;
+                }
+                let _gone = reply.send(result);
+            }
+        }
+    }
+
+    /// Answers: what it rests on did not become durable.
+    pub(crate) fn fail(self, error: StoreError) {
+        match self {
+            Waiter::Append { reply, .. } => drop(reply.send(Err(error))),
+            Waiter::Commit { reply, .. } => drop(reply.send(Err(error.into()))),
+        }
+    }
+}
+
+fn stamp(outcomes: &mut [AppendOutcome], at: UnixMillis) {
+    for outcome in outcomes {
+        if let AppendOutcome::Appended { arrival, .. } = outcome {
+            *arrival = at;
+        }
+    }
+}
+
+/// The requests that nobody has sequenced yet. What they hold is bounded by the store's permits.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    state: Mutex<QueueState>,
+    lane: Condvar,
+    encoder: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct QueueState {
+    requests: VecDeque<Request>,
+    bytes: usize,
+    lane_sleeps: bool,
+    encoder_sleeps: bool,
+    /// The encoder has put something into the open chunk.
+    encoded: bool,
+    closing: bool,
+}
+
+/// Why the lane's thread woke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wake {
+    Requests,
+    Idle,
+    Closing,
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a request, and wakes a thread only if one sleeps that should not.
+    pub(crate) fn push(&self, request: Request) {
+        let mut state = self.state();
+        if state.closing {
+            drop(state);
+            return request.refuse(StoreError::Unavailable("it is closing"));
+        }
+        state.bytes += request.bytes();
+        state.requests.push_back(request);
+        if std::mem::take(&mut state.lane_sleeps) {
+            drop(state);
+            self.lane.notify_one();
+        } else if state.encoder_sleeps && state.bytes >= ENCODE_AHEAD_BYTES {
+            state.encoder_sleeps = false;
+            drop(state);
+            self.encoder.notify_one();
+        }
+    }
+
+    /// Moves everything that waits to the end of `into`.
+    pub(crate) fn drain(&self, into: &mut VecDeque<Request>) {
+        let mut state = self.state();
+        state.bytes = 0;
+        if into.is_empty() {
+            std::mem::swap(&mut state.requests, into);
+        } else {
+            into.append(&mut state.requests);
+        }
+    }
+
+    /// Sleeps until there are requests, or the lane has been idle for `idle`, or the store closes.
+    pub(crate) fn wait(&self, idle: Option<Duration>) -> Wake {
+        let mut state = self.state();
+        loop {
+            let encoded = std::mem::take(&mut state.encoded);
+            if encoded || !state.requests.is_empty() {
+                return Wake::Requests;
+            }
+            if state.closing {
+                return Wake::Closing;
+            }
+            state.lane_sleeps = true;
+            match idle {
+                None => state = self.lane.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(idle) => {
+                    let woken = self.lane.wait_timeout(state, idle);
+                    let (locked, timeout) = woken.unwrap_or_else(PoisonError::into_inner);
+                    state = locked;
+                    let nothing = state.requests.is_empty() && !state.encoded && !state.closing;
+                    if timeout.timed_out() && nothing {
+                        state.lane_sleeps = false;
+                        return Wake::Idle;
+                    }
+                }
+            }
+            state.lane_sleeps = false;
+        }
+    }
+
+    /// Sleeps until enough waits to be worth encoding during a sync; `false` once the store closes.
+    pub(crate) fn wait_ahead(&self) -> bool {
+        let mut state = self.state();
+        state.encoder_sleeps = true;
+        while state.encoder_sleeps && !state.closing {
+            state = self.encoder.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        !state.closing
+    }
+
+    /// Tells the lane that the open chunk may have something in it.
+    pub(crate) fn encoded(&self) {
+        let mut state = self.state();
+        state.encoded = true;
+        if std::mem::take(&mut state.lane_sleeps) {
+            drop(state);
+            self.lane.notify_one();
+        }
+    }
+
+    /// Takes no more requests and wakes everybody.
+    pub(crate) fn close(&self) {
+        self.state().closing = true;
+        self.lane.notify_all();
+        self.encoder.notify_all();
+    }
+}

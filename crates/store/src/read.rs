@@ -1,0 +1,298 @@
+//! Reads: recent blocks from memory or the ring, older ones from segments.
+
+use std::io;
+use std::sync::Arc;
+
+use stdx::UnixMillis;
+
+use crate::block;
+use crate::core::Core;
+use crate::error::ReadError;
+use crate::flush::quarantine;
+use crate::id::{LogId, Position};
+use crate::limits::READ_BYTES_MAX;
+use crate::logs::LogEntry;
+use crate::manifest::Quarantine;
+use crate::request::{ReadBudget, ReadFrom, ReadPage, StoredRecord};
+use crate::segment::{self, DirectoryError, Segment};
+use crate::source::{BlockError, BlockSource};
+
+/// A read as it goes.
+struct Reading<'a> {
+    core: &'a Core,
+    log: LogId,
+    cursor: Position,
+    /// Records before this are passed over.
+    since: UnixMillis,
+    budget: ReadBudget,
+    bytes: usize,
+    records: Vec<StoredRecord>,
+}
+
+/// What is known of a log when a read begins.
+struct Known {
+    next: Position,
+    end: Option<Position>,
+    trimmed_below: Position,
+}
+
+impl Core {
+    /// Reads a log's durable records; `None` if that takes the disk and `disk` says not to.
+    pub(crate) fn read_page(
+        &self,
+        log: LogId,
+        from: ReadFrom,
+        budget: ReadBudget,
+        disk: bool,
+    ) -> Result<Option<ReadPage>, ReadError> {
+        let entry = self.logs.get(log).ok_or(ReadError::UnknownLog(log))?;
+        let known = {
+            let state = entry.state();
+            Known { next: state.next, end: state.end, trimmed_below: state.trimmed_below }
+        };
+        let (asked, since) = match from {
+            ReadFrom::Position(position) => (position, UnixMillis(0)),
+            ReadFrom::Time(time) => (known.trimmed_below, time),
+        };
+        let budget = ReadBudget {
+            records_max: budget.records_max.max(1),
+            bytes_max: budget.bytes_max.min(READ_BYTES_MAX),
+        };
+        let cursor = asked.max(known.trimmed_below);
+        let mut reading =
+            Reading { core: self, log, cursor, since, budget, bytes: 0, records: Vec::new() };
+        if since > UnixMillis(0) && !reading.seek_time(&entry, disk)? {
+            return Ok(None);
+        }
+        let at_tail = match reading.run(&entry, &known, disk)? {
+            Ended::Tail => true,
+            Ended::Budget => false,
+            Ended::NeedsDisk if reading.records.is_empty() => return Ok(None),
+            Ended::NeedsDisk => false,
+        };
+        let next = if at_tail { reading.cursor.max(known.next) } else { reading.cursor };
+        let past_end = known.end.is_some_and(|end| next >= end);
+        Ok(Some(ReadPage {
+            records: reading.records,
+            next,
+            at_tail: at_tail || next >= known.next,
+            closed_end: past_end,
+            trimmed: asked < known.trimmed_below,
+        }))
+    }
+}
+
+enum Ended {
+    Tail,
+    Budget,
+    NeedsDisk,
+}
+
+/// Where the next block is.
+enum Next {
+    Block(BlockSource),
+    None,
+    NeedsDisk,
+}
+
+impl Reading<'_> {
+    fn run(&mut self, entry: &LogEntry, known: &Known, disk: bool) -> Result<Ended, ReadError> {
+        loop {
+            let source = match self.locate(entry, disk)? {
+                Next::Block(source) => Some(source),
+                Next::None => None,
+                Next::NeedsDisk => return Ok(Ended::NeedsDisk),
+            };
+            if let Err(damage) = self.check_gap(source.as_ref(), known) {
+                // What was read before the gap is answered first; the next read meets it again.
+                return if self.records.is_empty() { Err(damage) } else { Ok(Ended::Budget) };
+            }
+            let Some(source) = source else { return Ok(Ended::Tail) };
+            if !disk && !source.is_in_memory() {
+                return Ok(Ended::NeedsDisk);
+            }
+            if self.take(&source)? {
+                return Ok(Ended::Budget);
+            }
+        }
+    }
+
+    /// The first block that reaches above the cursor. Recent ones are looked at first: a flush shows
+    /// the segment before it takes blocks out of them.
+    fn locate(&self, entry: &LogEntry, disk: bool) -> Result<Next, ReadError> {
+        let recent = {
+            let state = entry.state();
+            if self.cursor >= state.next {
+                return Ok(Next::None);
+            }
+            let index =
+                state.recent.partition_point(|recent| recent.at().header.end() <= self.cursor);
+            let covered = index > 0;
+            let found = state.recent.get(index).map(|recent| {
+                let source = BlockSource::of_chunk(&recent.chunk, recent.block);
+                let starts = source.header.first <= self.cursor;
+                (source, covered || starts)
+            });
+            if found.is_none() && covered {
+                return Ok(Next::None);
+            }
+            found
+        };
+        if let Some((source, true)) = recent {
+            return Ok(Next::Block(source));
+        }
+        let recent = recent.map(|(source, _)| source);
+        let segments = self.core.folder.as_ref().map(|folder| folder.segments.list());
+        if segments.as_ref().is_none_or(|list| list.is_empty()) {
+            return Ok(recent.map_or(Next::None, Next::Block));
+        }
+        if !disk {
+            return Ok(Next::NeedsDisk);
+        }
+        for segment in segments.iter().flat_map(|list| list.iter()) {
+            let directory = self.directory(segment)?;
+            if let Some(block) = segment::find(&directory, self.log, self.cursor) {
+                return segment.source(block).map(Next::Block).map_err(|error| io_error(&error));
+            }
+        }
+        // A block may have been flushed since the recent ones were looked at.
+        Ok(match recent {
+            Some(recent) => Next::Block(recent),
+            None => self.recent_now(entry),
+        })
+    }
+
+    fn recent_now(&self, entry: &LogEntry) -> Next {
+        let state = entry.state();
+        let mut above = state.recent.iter().filter(|recent| recent.at().header.end() > self.cursor);
+        match above.next() {
+            Some(recent) => Next::Block(BlockSource::of_chunk(&recent.chunk, recent.block)),
+            None => Next::None,
+        }
+    }
+
+    fn directory(&self, segment: &Arc<Segment>) -> Result<Arc<Vec<block::BlockAt>>, ReadError> {
+        let folder = self.core.folder.as_ref().expect("only folders have segments");
+        folder.segments.directory(segment).map_err(|error| match error {
+            DirectoryError::Io(error) => io_error(&error),
+            DirectoryError::Damaged => ReadError::Damaged {
+                log: self.log,
+                from: self.cursor,
+                resume: self.cursor,
+                place: format!("the directory of segment {}", segment.state.number),
+            },
+        })
+    }
+
+    /// Moves the cursor to the first block with a record that is new enough; whether it could.
+    fn seek_time(&mut self, entry: &LogEntry, disk: bool) -> Result<bool, ReadError> {
+        let (recent, before_recent) = {
+            let state = entry.state();
+            let index =
+                state.recent.partition_point(|recent| recent.at().header.arrival_max < self.since);
+            let first = state.recent.get(index).map(|recent| recent.at().header.first);
+            (first.unwrap_or(state.next), index == 0)
+        };
+        let segments = self.core.folder.as_ref().map(|folder| folder.segments.list());
+        let may_be_older = before_recent && segments.as_ref().is_some_and(|list| !list.is_empty());
+        if may_be_older {
+            if !disk {
+                return Ok(false);
+            }
+            let list = segments.iter().flat_map(|list| list.iter());
+            for segment in list.filter(|segment| segment.state.arrival_max >= self.since) {
+                let directory = self.directory(segment)?;
+                if let Some(block) = segment::find_time(&directory, self.log, self.since) {
+                    self.cursor = self.cursor.max(block.header.first);
+                    return Ok(true);
+                }
+            }
+        }
+        self.cursor = self.cursor.max(recent);
+        Ok(true)
+    }
+
+    /// Whether acknowledged records are missing between the cursor and the next block. Within an
+    /// epoch a log's positions have no holes, so a hole is damage.
+    fn check_gap(&self, next: Option<&BlockSource>, known: &Known) -> Result<(), ReadError> {
+        let first = next.map(|source| source.header.first);
+        let same_epoch = |first: Position| first.epoch() == self.cursor.epoch();
+        let damage = |from: Position, resume: Position, place: String| {
+            Err(ReadError::Damaged { log: self.log, from, resume, place })
+        };
+        for place in self.core.condition.quarantined() {
+            let touches = match place.log {
+                Some(log) => log == self.log && place.end > self.cursor,
+                None => self.may_be_lost(&place, known),
+            };
+            let before_next = first.is_none_or(|first| match place.log {
+                Some(_) => place.first < first,
+                None => place.epoch < first.epoch(),
+            });
+            if touches && before_next {
+                return damage(self.cursor.max(place.first), place.end, place.name());
+            }
+        }
+        let missing = "records are missing";
+        match first {
+            Some(first) => {
+                let start = Position::new(first.epoch(), 0);
+                let expected = if same_epoch(first) { self.cursor } else { start };
+                if first > expected && expected >= known.trimmed_below && first > self.cursor {
+                    return damage(expected, first, missing.to_owned());
+                }
+                Ok(())
+            }
+            None => match known.end {
+                Some(end) if self.cursor < end && same_epoch(end) => {
+                    damage(self.cursor, end, missing.to_owned())
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Whether a chunk that is lost altogether may have held records of this log above the cursor.
+    fn may_be_lost(&self, place: &Quarantine, known: &Known) -> bool {
+        let ended_before = known.end.is_some_and(|end| end <= place.first || end <= self.cursor);
+        self.cursor < place.end && self.log.epoch() <= place.epoch && !ended_before
+    }
+
+    /// Takes records of a block; whether the budget is used up.
+    fn take(&mut self, source: &BlockSource) -> Result<bool, ReadError> {
+        let end = source.header.end();
+        let body = match source.load(self.core.sabotage.verifies()) {
+            Ok(body) => body,
+            Err(BlockError::Io(error)) => return Err(io_error(&error)),
+            Err(BlockError::Damaged) => {
+                let place = quarantine(source);
+                let damage = ReadError::Damaged {
+                    log: self.log,
+                    from: self.cursor.max(source.header.first),
+                    resume: end,
+                    place: place.name(),
+                };
+                self.core.condition.quarantine(place);
+                return if self.records.is_empty() { Err(damage) } else { Ok(true) };
+            }
+        };
+        for record in block::records(&source.header, &body).flatten() {
+            if record.position < self.cursor || record.arrival < self.since {
+                continue;
+            }
+            let over = self.bytes + record.payload.len() > self.budget.bytes_max;
+            if self.records.len() >= self.budget.records_max || over && !self.records.is_empty() {
+                return Ok(true);
+            }
+            self.bytes += record.payload.len();
+            self.cursor = record.position.next_lower_bound();
+            self.records.push(record);
+        }
+        self.cursor = self.cursor.max(end);
+        Ok(self.records.len() >= self.budget.records_max)
+    }
+}
+
+fn io_error(error: &io::Error) -> ReadError {
+    ReadError::Io(error.to_string())
+}

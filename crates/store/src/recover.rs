@@ -1,0 +1,329 @@
+//! Opening: what exists, what was acknowledged, and a new lane after it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use stdx::{Clock, Entropy, UnixMillis};
+
+use crate::block::{self, BLOCK_HEADER_BYTES, BlockHeader, BlockKind, RowEntry};
+use crate::config::Config;
+use crate::core::{Committer, Core, FolderState};
+use crate::disk::Disk;
+use crate::error::OpenError;
+use crate::flush::{FlushSignal, Unflushed, quarantine};
+use crate::format_file;
+use crate::health::Condition;
+use crate::id::{LogId, Position, TableId};
+use crate::lane::{Lane, Sabotage};
+use crate::logs::{Chunk, LogEntry, LogRow, Logs};
+use crate::manifest::{self, LaneState, MANIFEST_FOLDER, Manifest, Quarantine};
+use crate::open_chunk::Effects;
+use crate::publish::{publish, write_rows};
+use crate::queue::Queue;
+use crate::ring::Ring;
+use crate::scan::{self, FoundChunk};
+use crate::segment::{SEGMENT_FOLDER, SEGMENT_HEADER_BYTES, Segment, Segments};
+use crate::sequencer::{LOGS_TABLE, Sequencer};
+use crate::source::{BlockError, BlockSource};
+use crate::table::Tables;
+
+/// What recovery puts together.
+#[derive(Default)]
+struct Recovered {
+    logs: Logs,
+    tables: Tables,
+    condition: Condition,
+    chunks: VecDeque<Arc<Chunk>>,
+    arrival_last: UnixMillis,
+}
+
+fn doing(what: &str) -> impl FnOnce(io::Error) -> OpenError {
+    let doing = what.to_owned();
+    move |source| OpenError::Io { doing, source }
+}
+
+/// A store in memory.
+pub(crate) fn open_memory(
+    config: Config,
+    clock: Clock,
+    entropy: Entropy,
+) -> Result<Core, OpenError> {
+    let mut manifest = Manifest::new(&entropy);
+    let lane = manifest.claim(&entropy)?;
+    Ok(build(Parts {
+        config,
+        clock,
+        entropy,
+        sabotage: Sabotage::default(),
+        recovered: Recovered::default(),
+        lane,
+        writer: Lane::Memory,
+        folder: None,
+    }))
+}
+
+/// A store in a folder.
+pub(crate) fn open_folder(
+    disk: Arc<dyn Disk>,
+    config: Config,
+    clock: Clock,
+    entropy: Entropy,
+    sabotage: Sabotage,
+) -> Result<Core, OpenError> {
+    let lock = format_file::claim(&*disk)?;
+    let loaded = manifest::load(&*disk)?;
+    let mut manifest = match loaded {
+        Some(manifest) => manifest,
+        None => new_manifest(&*disk, &entropy)?,
+    };
+    remove_leftovers(&*disk, &manifest).map_err(doing("remove unfinished files"))?;
+    let mut recovered = Recovered { arrival_last: manifest.arrival_max, ..Recovered::default() };
+    manifest.quarantined.iter().for_each(|place| recovered.condition.quarantine(place.clone()));
+    let segments = load_segments(&disk, &manifest, &mut recovered, sabotage)?;
+    let ring = Ring::open(Arc::clone(&disk), config.ring_file_bytes, config.ring_bytes_max);
+    let ring = Arc::new(ring.map_err(doing("open the ring"))?);
+    let scans = scan::scan(&ring.files(), &manifest.lanes, sabotage.verifies());
+    let scans = scans.map_err(doing("read the ring"))?;
+    for (lane, scan) in manifest.lanes.iter_mut().zip(scans) {
+        for found in scan.chunks {
+            recovered.replay(lane, found, sabotage).map_err(doing("read the ring"))?;
+        }
+        if sabotage.seals() {
+            lane.seal.get_or_insert(scan.end);
+        }
+    }
+    manifest.drop_finished_lanes();
+    let lane = manifest.claim(&entropy)?;
+    manifest::commit(&*disk, &mut manifest).map_err(doing("write the manifest"))?;
+    recovered.start_epoch(lane.epoch);
+    let writer = Lane::ring(Arc::clone(&ring), sabotage);
+    let (manifest, lock) = (Mutex::new(manifest), Mutex::new(Some(lock)));
+    let folder = Some(FolderState { disk, ring, manifest, segments, lock });
+    Ok(build(Parts { config, clock, entropy, sabotage, recovered, lane, writer, folder }))
+}
+
+struct Parts {
+    config: Config,
+    clock: Clock,
+    entropy: Entropy,
+    sabotage: Sabotage,
+    recovered: Recovered,
+    lane: LaneState,
+    writer: Lane,
+    folder: Option<FolderState>,
+}
+
+fn build(parts: Parts) -> Core {
+    let Parts { config, clock, entropy, sabotage, recovered, lane, writer, folder } = parts;
+    let Recovered { logs, tables, condition, chunks, arrival_last } = recovered;
+    let tables = Arc::new(tables);
+    let log_next = AtomicU64::new(LogId::new(lane.epoch, 0).0);
+    let unflushed = Unflushed::default();
+    for chunk in &chunks {
+        unflushed.push(chunk, &clock, &config);
+    }
+    let sequencer =
+        Sequencer::new(lane, &logs, Arc::clone(&tables), arrival_last, config.table_bytes_max);
+    Core {
+        clock,
+        entropy,
+        config,
+        sabotage,
+        queue: Queue::default(),
+        sequencer: Mutex::new(sequencer),
+        committer: Mutex::new(Committer { lane: writer, unproven: false }),
+        logs,
+        tables,
+        condition,
+        folder,
+        unflushed,
+        flush_signal: FlushSignal::default(),
+        memory_held: Arc::default(),
+        log_next,
+    }
+}
+
+/// A new folder's manifest; an old folder without one is damaged.
+fn new_manifest(disk: &dyn Disk, entropy: &Entropy) -> Result<Manifest, OpenError> {
+    for folder in [SEGMENT_FOLDER, crate::ring::RING_FOLDER] {
+        let names = disk.list(folder).map_err(doing("list the data folder"))?;
+        if !names.is_empty() {
+            let reason = "it is empty, and the folder is not".to_owned();
+            return Err(OpenError::Damaged { path: disk.path(MANIFEST_FOLDER), reason });
+        }
+    }
+    Ok(Manifest::new(entropy))
+}
+
+/// Removes what a crash left half made: files that no manifest names.
+fn remove_leftovers(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
+    for name in disk.list(SEGMENT_FOLDER)? {
+        let number = manifest::parse_number(&name);
+        if !manifest.segments.iter().any(|segment| Some(segment.number) == number) {
+            disk.remove(&format!("{SEGMENT_FOLDER}/{name}"))?;
+        }
+    }
+    for name in disk.list(MANIFEST_FOLDER)? {
+        if manifest::parse_number(&name).is_none() {
+            disk.remove(&format!("{MANIFEST_FOLDER}/{name}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The segments, unopened, and the rows of those that matter.
+fn load_segments(
+    disk: &Arc<dyn Disk>,
+    manifest: &Manifest,
+    recovered: &mut Recovered,
+    sabotage: Sabotage,
+) -> Result<Segments, OpenError> {
+    let states = &manifest.segments;
+    let from = states.iter().rposition(|segment| segment.all_rows).unwrap_or(0);
+    let list: Vec<Arc<Segment>> = states
+        .iter()
+        .map(|state| Arc::new(Segment::new(Arc::clone(disk), state.clone())))
+        .collect();
+    for segment in list[from..].iter().filter(|segment| segment.state.row_blocks > 0) {
+        let rows = read_rows(segment, &recovered.condition, sabotage);
+        let path = || disk.path(&crate::segment::name_of(segment.state.number));
+        let rows = rows.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => {
+                OpenError::Damaged { path: path(), reason: "it is missing or cut short".into() }
+            }
+            _ => doing("read a segment")(error),
+        })?;
+        recovered.apply_rows(rows);
+    }
+    let segments = Segments::default();
+    segments.replace(list);
+    Ok(segments)
+}
+
+fn read_rows(
+    segment: &Segment,
+    condition: &Condition,
+    sabotage: Sabotage,
+) -> io::Result<Vec<(TableId, RowEntry)>> {
+    let file = segment.file()?;
+    let mut rows = Vec::new();
+    let mut at = SEGMENT_HEADER_BYTES as u64;
+    let lost = || Quarantine {
+        lane: segment.home().lane,
+        chunk: segment.state.number,
+        epoch: 0,
+        log: Some(LOGS_TABLE).map(|table| LogId::table(table.0)),
+        first: Position::ZERO,
+        end: Position::ZERO,
+    };
+    for _ in 0..segment.state.row_blocks {
+        let mut header = [0; BLOCK_HEADER_BYTES];
+        file.read_at(&mut header, at)?;
+        let header = BlockHeader::decode(&header).filter(|header| {
+            let end = at + header.bytes_total() as u64;
+            header.kind == BlockKind::Rows
+                && end <= SEGMENT_HEADER_BYTES as u64 + segment.state.row_bytes
+        });
+        let Some(header) = header else {
+            condition.quarantine(lost());
+            break;
+        };
+        let table = TableId(header.log.0 as u8);
+        let next = at + header.bytes_total() as u64;
+        let source = BlockSource::of_file(&file, segment.home(), at, header);
+        match source.load(sabotage.verifies()) {
+            Ok(body) => {
+                let own = block::rows(&source.header, &body).unwrap_or_default();
+                rows.extend(own.into_iter().map(|row| (table, row)));
+            }
+            Err(BlockError::Damaged) => condition.quarantine(quarantine(&source)),
+            Err(BlockError::Io(error)) => return Err(error),
+        }
+        at = next;
+    }
+    Ok(rows)
+}
+
+impl Recovered {
+    /// Rows of a segment.
+    fn apply_rows(&mut self, rows: Vec<(TableId, RowEntry)>) {
+        for (_, row) in rows.iter().filter(|(table, _)| *table == LOGS_TABLE) {
+            let Some(log) = LogRow::log_of(&row.key) else { continue };
+            self.logs.remove(log);
+            if let Some(row) = row.value.as_ref().and_then(|value| LogRow::decode(value)) {
+                self.logs.insert(log, LogEntry::new(row, Position::new(log.epoch(), 0)));
+            }
+        }
+        write_rows(&self.tables, rows);
+    }
+
+    /// An unflushed chunk, as when it was acknowledged.
+    fn replay(
+        &mut self,
+        lane: &LaneState,
+        found: FoundChunk,
+        sabotage: Sabotage,
+    ) -> io::Result<()> {
+        let FoundChunk { home, bytes_total, found } = found;
+        if found.is_none() {
+            self.condition.quarantine(Quarantine {
+                lane: home.lane,
+                chunk: home.number,
+                epoch: lane.epoch,
+                log: None,
+                first: Position::new(lane.epoch, 0),
+                end: Position::new(lane.epoch + 1, 0),
+            });
+        }
+        let (place, blocks) =
+            found.map_or((None, Vec::new()), |(place, blocks)| (Some(place), blocks));
+        let arrivals = blocks.iter().map(|block| block.header.arrival_max);
+        self.arrival_last = self.arrival_last.max(arrivals.max().unwrap_or_default());
+        let chunk = Chunk { home, bytes_total, blocks, place, memory: None, held: None };
+        let chunk = Arc::new(chunk);
+        let effects = self.effects(&chunk, sabotage)?;
+        publish(&self.logs, &self.tables, &chunk, effects);
+        self.chunks.push_back(chunk);
+        Ok(())
+    }
+
+    fn effects(&self, chunk: &Arc<Chunk>, sabotage: Sabotage) -> io::Result<Effects> {
+        let mut effects = Effects::default();
+        for (index, block) in chunk.blocks.iter().enumerate() {
+            if block.header.kind != BlockKind::Rows {
+                continue;
+            }
+            let source = BlockSource::of_chunk(chunk, index);
+            let table = TableId(block.header.log.0 as u8);
+            match source.load(sabotage.verifies()) {
+                Ok(body) => {
+                    let rows = block::rows(&block.header, &body).unwrap_or_default();
+                    effects.rows.extend(rows.into_iter().map(|row| (table, row)));
+                }
+                Err(BlockError::Damaged) => self.condition.quarantine(quarantine(&source)),
+                Err(BlockError::Io(error)) => return Err(error),
+            }
+        }
+        let logs = effects.rows.iter().filter(|(table, _)| *table == LOGS_TABLE);
+        effects.logs = logs
+            .filter_map(|(_, row)| {
+                let log = LogRow::log_of(&row.key)?;
+                let value = row.value.as_ref();
+                Some((log, value.and_then(|value| LogRow::decode(value))))
+            })
+            .collect();
+        Ok(effects)
+    }
+
+    /// Every open log goes on in the new epoch.
+    fn start_epoch(&self, epoch: u32) {
+        for (_, entry) in self.logs.all() {
+            let mut state = entry.state();
+            if state.end.is_none() {
+                state.next = state.next.max(Position::new(epoch, 0));
+            }
+        }
+    }
+}

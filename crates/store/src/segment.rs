@@ -1,0 +1,262 @@
+//! Segments: flushed entries of many logs, sorted by log and position.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use stdx::UnixMillis;
+
+use crate::block::{BLOCK_HEADER_BYTES, BlockAt, BlockHeader, BlockKind, Home};
+use crate::chunk::{FOOTER_ENTRY_BYTES, TRAILER_BYTES, Trailer, close_with_trailer};
+use crate::codec::Layout;
+use crate::disk::{Disk, DiskFile};
+use crate::id::{LogId, Position};
+use crate::limits::{CHUNK_ALIGN, DIRECTORY_BYTES_MAX};
+use crate::manifest::SegmentState;
+use crate::source::{BlockError, BlockSource};
+
+pub(crate) const SEGMENT_FOLDER: &str = "segments";
+/// Bytes of a segment's header.
+pub(crate) const SEGMENT_HEADER_BYTES: usize = 32;
+const SEGMENT_MAGIC: [u8; 4] = *b"LVSG";
+const SEGMENT_VERSION: u16 = 1;
+/// A segment is written in pieces of about this size.
+const WRITE_BYTES: usize = 1024 * 1024;
+
+pub(crate) fn name_of(number: u64) -> String {
+    format!("{SEGMENT_FOLDER}/{number:016x}")
+}
+
+/// A segment's header, which only people and tools look at: the manifest says what a file is.
+pub(crate) fn encode_header(number: u64) -> [u8; SEGMENT_HEADER_BYTES] {
+    let mut bytes = [0; SEGMENT_HEADER_BYTES];
+    let fields = Layout::new(&mut bytes).bytes(&SEGMENT_MAGIC).u16(SEGMENT_VERSION).u16(0);
+    let _full = fields.u64(number);
+    let crc = crc32c::crc32c(&bytes[..SEGMENT_HEADER_BYTES - 4]);
+    bytes[SEGMENT_HEADER_BYTES - 4..].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+/// One segment.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) state: SegmentState,
+    disk: Arc<dyn Disk>,
+    file: Mutex<Option<Arc<dyn DiskFile>>>,
+    directory: Mutex<Option<Arc<Vec<BlockAt>>>>,
+    /// The log that kept it from being deleted when that was last looked at, and its last position.
+    pub(crate) blocker: Mutex<Option<(LogId, Position)>>,
+}
+
+impl Segment {
+    pub(crate) fn new(disk: Arc<dyn Disk>, state: SegmentState) -> Self {
+        let (file, directory, blocker) = Default::default();
+        Segment { state, disk, file, directory, blocker }
+    }
+
+    pub(crate) fn home(&self) -> Home {
+        Home::segment(self.state.number)
+    }
+
+    /// The open file.
+    pub(crate) fn file(&self) -> io::Result<Arc<dyn DiskFile>> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*file {
+            Some(file) => Ok(Arc::clone(file)),
+            None => Ok(Arc::clone(file.insert(self.disk.open(&name_of(self.state.number))?))),
+        }
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, Option<Arc<Vec<BlockAt>>>> {
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The directory made anew from the blocks themselves, when it is lost; `None` if they are not all
+    /// whole.
+    fn rebuild_directory(&self) -> io::Result<Option<Vec<BlockAt>>> {
+        let file = self.file()?;
+        let mut blocks = Vec::new();
+        let mut at = SEGMENT_HEADER_BYTES as u64;
+        loop {
+            let footer_bytes = (blocks.len() * FOOTER_ENTRY_BYTES + TRAILER_BYTES) as u64;
+            if (at + footer_bytes).next_multiple_of(CHUNK_ALIGN as u64) == self.state.bytes_total {
+                return Ok(Some(blocks));
+            }
+            let mut header = [0; BLOCK_HEADER_BYTES];
+            file.read_at(&mut header, at)?;
+            let Some(header) = BlockHeader::decode(&header) else { return Ok(None) };
+            let next = at + header.bytes_total() as u64;
+            if next > self.state.bytes_total {
+                return Ok(None);
+            }
+            let source = BlockSource::of_file(&file, self.home(), at, header.clone());
+            match source.load(true) {
+                Ok(_) => blocks.push(BlockAt { at, header }),
+                Err(BlockError::Damaged) => return Ok(None),
+                Err(BlockError::Io(error)) => return Err(error),
+            }
+            at = next;
+        }
+    }
+
+    /// Reads the directory; `None` if it is not what was written.
+    fn read_directory(&self) -> io::Result<Option<Vec<BlockAt>>> {
+        let file = self.file()?;
+        let mut end = [0; TRAILER_BYTES];
+        let Some(end_at) = self.state.bytes_total.checked_sub(TRAILER_BYTES as u64) else {
+            return Ok(None);
+        };
+        file.read_at(&mut end, end_at)?;
+        let trailer = Trailer::decode(&end)
+            .filter(|trailer| trailer.home == self.home())
+            .filter(|trailer| trailer.bytes_total == self.state.bytes_total);
+        let Some(trailer) = trailer else { return Ok(None) };
+        let mut footer = vec![0; trailer.footer_bytes()];
+        file.read_at(&mut footer, trailer.footer_at)?;
+        Ok(trailer.blocks(&footer))
+    }
+
+    pub(crate) fn source(&self, block: &BlockAt) -> io::Result<BlockSource> {
+        let file = self.file()?;
+        Ok(BlockSource::of_file(&file, self.home(), block.at, block.header.clone()))
+    }
+}
+
+/// Why a directory cannot be had.
+#[derive(Debug)]
+pub(crate) enum DirectoryError {
+    Damaged,
+    Io(io::Error),
+}
+
+/// All segments, oldest first, and how much their loaded directories take.
+#[derive(Debug, Default)]
+pub(crate) struct Segments {
+    list: RwLock<Arc<Vec<Arc<Segment>>>>,
+    directory_bytes: AtomicUsize,
+}
+
+impl Segments {
+    pub(crate) fn list(&self) -> Arc<Vec<Arc<Segment>>> {
+        Arc::clone(&self.list.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn replace(&self, segments: Vec<Arc<Segment>>) {
+        *self.list.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(segments);
+    }
+
+    /// A segment's directory, from memory or disk. When all of them take too much, the others go.
+    pub(crate) fn directory(&self, segment: &Segment) -> Result<Arc<Vec<BlockAt>>, DirectoryError> {
+        if let Some(directory) = &*segment.loaded() {
+            return Ok(Arc::clone(directory));
+        }
+        let read = segment.read_directory().map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => DirectoryError::Damaged,
+            _ => DirectoryError::Io(error),
+        })?;
+        let read = match read {
+            Some(directory) => Some(directory),
+            None => segment.rebuild_directory().map_err(DirectoryError::Io)?,
+        };
+        let directory = Arc::new(read.ok_or(DirectoryError::Damaged)?);
+        let bytes = directory.len() * FOOTER_ENTRY_BYTES;
+        if self.directory_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > DIRECTORY_BYTES_MAX {
+            self.list().iter().for_each(|other| *other.loaded() = None);
+            self.directory_bytes.store(bytes, Ordering::Relaxed);
+        }
+        *segment.loaded() = Some(Arc::clone(&directory));
+        Ok(directory)
+    }
+}
+
+/// The first block of `log` that reaches above `from`.
+pub(crate) fn find(directory: &[BlockAt], log: LogId, from: Position) -> Option<&BlockAt> {
+    let below = |block: &BlockAt| (block.header.log, block.header.end()) <= (log, from);
+    directory[directory.partition_point(below)..].first().filter(|block| block.header.log == log)
+}
+
+/// The first block of `log` with a record that arrived at or after `time`.
+pub(crate) fn find_time(directory: &[BlockAt], log: LogId, time: UnixMillis) -> Option<&BlockAt> {
+    let before = |block: &BlockAt| {
+        block.header.log < log || block.header.log == log && block.header.arrival_max < time
+    };
+    directory[directory.partition_point(before)..].first().filter(|block| block.header.log == log)
+}
+
+/// Writes one segment from front to back.
+pub(crate) struct SegmentWriter {
+    file: Arc<dyn DiskFile>,
+    number: u64,
+    written: u64,
+    buffer: Vec<u8>,
+    blocks: Vec<BlockAt>,
+    row_blocks: u32,
+    row_bytes: u64,
+}
+
+impl SegmentWriter {
+    pub(crate) fn create(disk: &dyn Disk, number: u64) -> io::Result<Self> {
+        Ok(SegmentWriter {
+            file: disk.create(&name_of(number))?,
+            number,
+            written: 0,
+            buffer: encode_header(number).to_vec(),
+            blocks: Vec::new(),
+            row_blocks: 0,
+            row_bytes: 0,
+        })
+    }
+
+    fn at(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
+    /// Adds a block. Rows come before records, and each in order.
+    pub(crate) fn push(&mut self, mut header: BlockHeader, body: &[u8]) -> io::Result<()> {
+        let at = self.at();
+        header.body_bytes = body.len() as u32;
+        let encoded = header.seal(Home::segment(self.number), crc32c::crc32c(body));
+        self.buffer.extend_from_slice(&encoded);
+        self.buffer.extend_from_slice(body);
+        if header.kind == BlockKind::Rows {
+            self.row_blocks += 1;
+            self.row_bytes += (BLOCK_HEADER_BYTES + body.len()) as u64;
+        }
+        self.blocks.push(BlockAt { at, header });
+        if self.buffer.len() >= WRITE_BYTES { self.write_out() } else { Ok(()) }
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        self.file.write_at(&self.buffer, self.written)?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// Writes the directory and makes all of it durable; the name too.
+    pub(crate) fn finish(mut self, disk: &dyn Disk, all_rows: bool) -> io::Result<SegmentState> {
+        let home = Home::segment(self.number);
+        self.write_out()?;
+        let footer_at = self.written;
+        let mut bytes = Vec::new();
+        close_with_trailer(home, &self.blocks, footer_at, &mut bytes);
+        self.file.write_at(&bytes, footer_at)?;
+        self.file.sync()?;
+        disk.sync_folder(SEGMENT_FOLDER)?;
+        let records = self.blocks.iter().filter(|block| block.header.kind == BlockKind::Records);
+        let arrivals = records.clone().map(|block| block.header.arrival_min);
+        Ok(SegmentState {
+            number: self.number,
+            bytes_total: footer_at + bytes.len() as u64,
+            row_blocks: self.row_blocks,
+            row_bytes: self.row_bytes,
+            all_rows,
+            arrival_min: arrivals.min().unwrap_or_default(),
+            arrival_max: records.map(|block| block.header.arrival_max).max().unwrap_or_default(),
+        })
+    }
+}

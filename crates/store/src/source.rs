@@ -1,0 +1,97 @@
+//! Loading one block from wherever it lies, verified.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::block::{BLOCK_HEADER_BYTES, BlockHeader, Home};
+use crate::disk::DiskFile;
+use crate::logs::Chunk;
+
+/// A block and where it lies.
+#[derive(Clone, Debug)]
+pub(crate) struct BlockSource {
+    pub(crate) home: Home,
+    pub(crate) header: BlockHeader,
+    whence: Whence,
+}
+
+#[derive(Clone, Debug)]
+enum Whence {
+    /// Its body.
+    Memory(Bytes),
+    /// The body's place in a file. The second is kept from being used again meanwhile.
+    File { file: Arc<dyn DiskFile>, body_at: u64, _kept: Option<Arc<Chunk>> },
+}
+
+/// Why a block cannot be had.
+#[derive(Debug)]
+pub(crate) enum BlockError {
+    /// It is not what was written.
+    Damaged,
+    /// The disk's answer.
+    Io(io::Error),
+}
+
+impl BlockSource {
+    /// A block of an unflushed chunk.
+    pub(crate) fn of_chunk(chunk: &Arc<Chunk>, block: usize) -> Self {
+        let at = &chunk.blocks[block];
+        let body_at = at.at + BLOCK_HEADER_BYTES as u64;
+        let whence = match (&chunk.memory, &chunk.place) {
+            (Some(bytes), _) => {
+                let start = body_at as usize;
+                Whence::Memory(bytes.slice(start..start + at.header.body_bytes as usize))
+            }
+            (None, Some(place)) => Whence::File {
+                file: Arc::clone(&place.file.file),
+                body_at: place.at + body_at,
+                _kept: Some(Arc::clone(chunk)),
+            },
+            (None, None) => Whence::Memory(Bytes::new()),
+        };
+        BlockSource { home: chunk.home, header: at.header.clone(), whence }
+    }
+
+    /// A block of a file of its own.
+    pub(crate) fn of_file(
+        file: &Arc<dyn DiskFile>,
+        home: Home,
+        at: u64,
+        header: BlockHeader,
+    ) -> Self {
+        let body_at = at + BLOCK_HEADER_BYTES as u64;
+        BlockSource {
+            home,
+            header,
+            whence: Whence::File { file: Arc::clone(file), body_at, _kept: None },
+        }
+    }
+
+    /// Whether loading it needs no disk.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        matches!(self.whence, Whence::Memory(_))
+    }
+
+    /// The block's body. What comes from a disk is verified; memory was never anywhere else.
+    pub(crate) fn load(&self, verify: bool) -> Result<Bytes, BlockError> {
+        match &self.whence {
+            Whence::Memory(body) => Ok(body.clone()),
+            Whence::File { file, body_at, .. } => {
+                let mut body = vec![0; self.header.body_bytes as usize];
+                match file.read_at(&mut body, *body_at) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                        return Err(BlockError::Damaged);
+                    }
+                    Err(error) => return Err(BlockError::Io(error)),
+                }
+                if verify && !self.header.verify(self.home, &body) {
+                    return Err(BlockError::Damaged);
+                }
+                Ok(body.into())
+            }
+        }
+    }
+}
