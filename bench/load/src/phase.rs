@@ -1,0 +1,219 @@
+//! One phase of writing: warm up, measure, stop.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use kit::process::read_cpu_seconds;
+use tokio::task::JoinSet;
+use tokio::time;
+
+use crate::PHASE_SECONDS_MAX;
+use crate::connection::Connection;
+use crate::histogram::Histogram;
+use crate::records::{Prepared, prepare_batches, prepare_singles};
+use crate::report::Report;
+use crate::target::Target;
+
+/// What a phase writes.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// PutRecords, 500 records of 1 KiB.
+    PutRecords,
+    /// PutRecord, 1 KiB.
+    PutRecord,
+}
+
+/// How a phase runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Connections, each with one request in flight.
+    pub connections: usize,
+    /// Not measured.
+    pub warm_up: Duration,
+    /// Measured.
+    pub measured: Duration,
+    /// All connections together start no more requests than this in a second; 0 is no bound.
+    pub requests_per_second: f64,
+}
+
+impl Plan {
+    /// Holds the whole phase to its bound.
+    pub fn bounded(self) -> Self {
+        let limit = Duration::from_secs(PHASE_SECONDS_MAX);
+        let warm_up = self.warm_up.min(limit / 2);
+        Plan { warm_up, measured: self.measured.min(limit - warm_up), ..self }
+    }
+}
+
+/// What all connections of a phase share.
+pub(crate) struct Shared {
+    pub(crate) measuring: AtomicBool,
+    pub(crate) stopped: AtomicBool,
+    pub(crate) requests: AtomicU64,
+    pub(crate) records: AtomicU64,
+    next: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Shared {
+            measuring: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            requests: AtomicU64::new(0),
+            records: AtomicU64::new(0),
+            next: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn count(&self, records: u64, took: Duration, histogram: &mut Histogram) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.records.fetch_add(records, Ordering::Relaxed);
+        if self.measuring.load(Ordering::Relaxed) {
+            histogram.record(took);
+        }
+    }
+}
+
+/// Writes to `stream` for the time of the plan and reports.
+///
+/// # Errors
+/// The first answer that is not a success ends the phase and is the error.
+pub async fn run_writes(
+    target: &Target,
+    kind: Kind,
+    stream: &str,
+    plan: Plan,
+) -> io::Result<Report> {
+    let plan = plan.bounded();
+    let signer = target.make_signer();
+    let (name, prepared) = match kind {
+        Kind::PutRecords => ("put-records", prepare_batches(&signer, stream)),
+        Kind::PutRecord => ("put-record", prepare_singles(&signer, stream)),
+    };
+    let (shared, prepared) = (Shared::new(), Arc::new(prepared));
+    let mut writers = JoinSet::new();
+    for _ in 0..plan.connections {
+        let connection = Connection::open(target).await?;
+        let (shared, prepared) = (Arc::clone(&shared), Arc::clone(&prepared));
+        let pace = Pace::new(plan.requests_per_second);
+        writers
+            .spawn(async move { write_until_stopped(connection, &shared, &prepared, pace).await });
+    }
+    measure(name, target, plan, &shared, &mut writers).await
+}
+
+/// Lets the workers run for the time of the plan; counts and processor time are read at both ends
+/// of the measured part.
+pub(crate) async fn measure(
+    phase: &'static str,
+    target: &Target,
+    plan: Plan,
+    shared: &Shared,
+    workers: &mut JoinSet<io::Result<Histogram>>,
+) -> io::Result<Report> {
+    pause_unless_ended(plan.warm_up, workers).await?;
+    let before = Sample::take(target, shared)?;
+    shared.measuring.store(true, Ordering::Relaxed);
+    pause_unless_ended(plan.measured, workers).await?;
+    let after = Sample::take(target, shared)?;
+    shared.stopped.store(true, Ordering::Relaxed);
+    let mut histogram = Histogram::default();
+    while let Some(worker) = workers.join_next().await {
+        histogram.merge(&worker.map_err(io::Error::other)??);
+    }
+    let seconds = after.at.duration_since(before.at).as_secs_f64();
+    let records = after.records - before.records;
+    let server_cpu_seconds = after.server_cpu - before.server_cpu;
+    Ok(Report {
+        phase,
+        seconds,
+        requests: after.requests - before.requests,
+        records,
+        records_per_second: records as f64 / seconds,
+        p50_ms: histogram.find_quantile_ms(0.5),
+        p99_ms: histogram.find_quantile_ms(0.99),
+        server_cpu_seconds,
+        records_per_cpu_second: records as f64 / server_cpu_seconds,
+        load_cpu_seconds: after.load_cpu - before.load_cpu,
+    })
+}
+
+/// Workers end early only when something went wrong.
+async fn pause_unless_ended(
+    pause: Duration,
+    workers: &mut JoinSet<io::Result<Histogram>>,
+) -> io::Result<()> {
+    match time::timeout(pause, workers.join_next()).await {
+        Err(_) => Ok(()),
+        Ok(Some(Ok(Err(error)))) => Err(error),
+        Ok(_) => Err(io::Error::other("a connection ended early")),
+    }
+}
+
+struct Sample {
+    at: Instant,
+    requests: u64,
+    records: u64,
+    server_cpu: f64,
+    load_cpu: f64,
+}
+
+impl Sample {
+    fn take(target: &Target, shared: &Shared) -> io::Result<Self> {
+        Ok(Sample {
+            at: Instant::now(),
+            requests: shared.requests.load(Ordering::Relaxed),
+            records: shared.records.load(Ordering::Relaxed),
+            server_cpu: read_cpu_seconds(target.pid)?,
+            load_cpu: read_cpu_seconds(std::process::id())?,
+        })
+    }
+}
+
+/// When requests may start, where their rate is bounded: on a timetable, so that a slow answer does
+/// not lower the load, and its latency counts from when it should have started.
+#[derive(Clone, Copy)]
+struct Pace {
+    began: Instant,
+    interval: Option<Duration>,
+}
+
+impl Pace {
+    fn new(requests_per_second: f64) -> Self {
+        let interval =
+            (requests_per_second > 0.0).then(|| Duration::from_secs_f64(1.0 / requests_per_second));
+        Pace { began: Instant::now(), interval }
+    }
+
+    async fn wait_for_turn(&self, index: u64) -> Instant {
+        let Some(interval) = self.interval else {
+            return Instant::now();
+        };
+        let due = self.began + interval.mul_f64(index as f64);
+        time::sleep_until(due.into()).await;
+        due
+    }
+}
+
+async fn write_until_stopped(
+    mut connection: Connection,
+    shared: &Shared,
+    prepared: &Prepared,
+    pace: Pace,
+) -> io::Result<Histogram> {
+    let mut histogram = Histogram::default();
+    while !shared.stopped.load(Ordering::Relaxed) {
+        let index = shared.next.fetch_add(1, Ordering::Relaxed);
+        let request = &prepared.requests[index as usize % prepared.requests.len()];
+        let began = pace.wait_for_turn(index).await;
+        let answer = connection.exchange(request).await?;
+        if memchr::memmem::find(answer, prepared.proof).is_none() {
+            let text = String::from_utf8_lossy(&answer[..answer.len().min(500)]).into_owned();
+            return Err(io::Error::other(format!("not a success: {text}")));
+        }
+        shared.count(prepared.records_each as u64, began.elapsed(), &mut histogram);
+    }
+    Ok(histogram)
+}
