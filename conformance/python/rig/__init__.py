@@ -1,0 +1,1 @@
+"""What the suites stand on: a server process, signed requests, readers of streams."""

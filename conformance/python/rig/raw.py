@@ -1,0 +1,105 @@
+"""Requests signed by botocore and sent byte by byte: what no SDK would send can be sent too."""
+
+import datetime
+import http.client
+import json
+from dataclasses import dataclass
+
+import cbor2
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from rig import marks
+from rig.server import KEY_ID, REGION, SECRET
+
+JSON = "application/x-amz-json-1.1"
+CBOR = "application/x-amz-cbor-1.1"
+TARGET = "Kinesis_20131202."
+
+
+@dataclass
+class Answer:
+    """A response, read to its end."""
+
+    status: int
+    headers: dict
+    body: bytes
+
+    @property
+    def value(self):
+        """The body by its content type; `None` if there is none."""
+        if not self.body:
+            return None
+        kind = self.headers.get("content-type", "")
+        return cbor2.loads(self.body, tag_hook=lambda tag: tag) if "cbor" in kind else json.loads(self.body)
+
+    @property
+    def code(self):
+        return self.value["__type"].rpartition("#")[2]
+
+    @property
+    def message(self):
+        return self.value.get("message", self.value.get("Message"))
+
+
+class _SignedAt(SigV4Auth):
+    """Signs as of a given time."""
+
+    def __init__(self, credentials, region, when):
+        super().__init__(credentials, "kinesis", region)
+        self._when = when
+
+    def add_auth(self, request):
+        request.context["timestamp"] = self._when.strftime("%Y%m%dT%H%M%SZ")
+        self._modify_request_before_signing(request)
+        canonical = self.canonical_request(request)
+        signature = self.signature(self.string_to_sign(request, canonical), request)
+        self._inject_signature_to_request(request, signature)
+
+
+def signed_headers(
+    endpoint, body, headers, key_id=KEY_ID, secret=SECRET, region=REGION, when=None
+):
+    """The headers with a signature over them and the body."""
+    request = AWSRequest("POST", f"{endpoint}/", headers=headers, data=body)
+    when = when or datetime.datetime.now(datetime.timezone.utc)
+    _SignedAt(Credentials(key_id, secret), region, when).add_auth(request)
+    return dict(request.headers.items())
+
+
+def send(address, method, headers, body, path="/", timeout=30) -> Answer:
+    """One request on a connection of its own."""
+    connection = http.client.HTTPConnection(*address, timeout=timeout)
+    try:
+        connection.request(method, path, body=body, headers=headers)
+        answer = connection.getresponse()
+        named = {name.lower(): value for name, value in answer.getheaders()}
+        return Answer(answer.status, named, answer.read())
+    finally:
+        connection.close()
+
+
+class RawClient:
+    """Calls operations by name, in JSON or CBOR, with bodies that are values or already bytes."""
+
+    def __init__(self, server, content_type=JSON):
+        self.server = server
+        self.content_type = content_type
+
+    def call(self, operation, value=None, body=None, headers=None, **signing) -> Answer:
+        if body is None:
+            body = cbor2.dumps(value) if self.content_type == CBOR else json.dumps(value).encode()
+        given = {"Content-Type": self.content_type, "X-Amz-Target": TARGET + operation}
+        given.update(headers or {})
+        signed = signed_headers(self.server.endpoint, body, given, **signing)
+        answer = send(self.server.address, "POST", signed, body)
+        if answer.status == 200:
+            marks.note(operation)
+        return answer
+
+    def value(self, operation, value):
+        """The output of a call that must succeed."""
+        answer = self.call(operation, value)
+        assert answer.status == 200, (answer.status, answer.body)
+        return answer.value

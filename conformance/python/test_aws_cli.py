@@ -1,0 +1,81 @@
+"""The AWS CLI, pointed here by `levada env`."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rig import marks
+from rig.server import binary, environment
+
+SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def shell(server):
+    """Runs a shell line after `eval "$(levada env)"`, as the README says."""
+    tools = Path(sys.executable).parent
+    variables = environment(
+        PATH=f"{tools}:{Path(binary()).parent}:{os.environ['PATH']}",
+        AWS_PAGER="",
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+    )
+
+    def run(line):
+        script = f'eval "$(levada env --data "{server.data}")"; {line}'
+        return subprocess.run(
+            ["bash", "-c", script], capture_output=True, text=True, timeout=SECONDS, env=variables
+        )
+
+    return run
+
+
+def _operation(line) -> str:
+    """`aws kinesis list-streams …` calls ListStreams."""
+    return "".join(part.capitalize() for part in line.split()[2].split("-"))
+
+
+@pytest.fixture(scope="module")
+def aws(shell):
+    def call(line):
+        ran = shell(f"aws kinesis {line}")
+        assert ran.returncode == 0, ran.stderr
+        marks.note(_operation(f"aws kinesis {line}"))
+        return json.loads(ran.stdout) if ran.stdout.strip() else None
+
+    return call
+
+
+def test_a_stream_from_the_shell(aws):
+    aws("create-stream --stream-name shell --shard-count 2")
+    assert aws("list-streams")["StreamNames"] == ["shell"]
+    summary = aws("describe-stream-summary --stream-name shell")["StreamDescriptionSummary"]
+    assert summary["StreamStatus"] == "ACTIVE"
+    assert len(aws("list-shards --stream-name shell")["Shards"]) == 2
+    placed = aws("put-record --stream-name shell --partition-key k --data aGVsbG8=")
+    position = aws(
+        f"get-shard-iterator --stream-name shell --shard-id {placed['ShardId']} "
+        "--shard-iterator-type TRIM_HORIZON"
+    )["ShardIterator"]
+    [record] = aws(f"get-records --shard-iterator '{position}'")["Records"]
+    assert record["SequenceNumber"] == placed["SequenceNumber"]
+    assert base64.b64decode(record["Data"]) in (b"hello", b"aGVsbG8=")
+
+
+def test_waiting_in_the_shell(shell, aws):
+    aws("create-stream --stream-name waited --shard-count 1")
+    assert shell("aws kinesis wait stream-exists --stream-name waited").returncode == 0
+    aws("delete-stream --stream-name waited")
+    assert shell("aws kinesis wait stream-not-exists --stream-name waited").returncode == 0
+
+
+def test_an_error_in_the_shell(shell):
+    ran = shell("aws kinesis describe-stream-summary --stream-name nowhere")
+    assert ran.returncode != 0
+    assert "ResourceNotFoundException" in ran.stderr
+    assert "Stream nowhere under account 000000000000 not found." in ran.stderr
