@@ -1,8 +1,8 @@
 //! The encodings a caller may choose, and the bodies they read and write.
 
 use bytes::Bytes;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::schema::{Schema, ShapeId};
 use crate::{Fault, cbor, explain, json};
@@ -79,7 +79,7 @@ pub fn is_well_formed(codec: Codec, body: &[u8]) -> bool {
 
 /// Writes a fault's body: `__type` and, where there are words, `message` or `Message`.
 pub fn encode_fault(codec: Codec, fault: &Fault) -> Bytes {
-    encode(codec, &FaultBody::from(fault), 64 + fault.message.as_ref().map_or(0, |m| m.len()))
+    encode(codec, &FaultBody(fault), 64 + fault.message.as_ref().map_or(0, |m| m.len()))
 }
 
 /// Reads a fault's body as our own client gets it.
@@ -97,24 +97,18 @@ pub fn decode_fault(codec: Codec, status: u16, body: &Bytes) -> Fault {
     }
 }
 
-#[derive(Serialize)]
-struct FaultBody<'a> {
-    #[serde(rename = "__type")]
-    code: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<&'a str>,
-    #[serde(rename = "Message", skip_serializing_if = "Option::is_none")]
-    capital: Option<&'a str>,
-}
+struct FaultBody<'a>(&'a Fault);
 
-impl<'a> From<&'a Fault> for FaultBody<'a> {
-    fn from(fault: &'a Fault) -> Self {
-        let (message, capital) = match (&fault.message, fault.capital_message) {
-            (Some(text), false) => (Some(text.as_ref()), None),
-            (Some(text), true) => (None, Some(text.as_ref())),
-            (None, _) => (None, None),
-        };
-        FaultBody { code: &fault.code, message, capital }
+impl Serialize for FaultBody<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Without a length, CBOR gets the indefinite map that AWS writes here.
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("__type", &self.0.code)?;
+        if let Some(text) = &self.0.message {
+            let name = if self.0.capital_message { "Message" } else { "message" };
+            map.serialize_entry(name, text)?;
+        }
+        map.end()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The limits of what a body may look like, whatever its operation.
 
-/// How deep lists, maps and tags may nest in a body. AWS's inputs need six; the JSON reader's own
-/// limit is the same, so both codecs refuse alike.
+/// How deep lists and maps may nest in a body. AWS's inputs need six. It is the JSON reader's own
+/// limit too; what JSON nests deeper in an unknown member is passed over, without using the stack.
 pub const NESTING_MAX: usize = 128;
 
 /// How many validation errors AWS reports at most.

@@ -10,7 +10,7 @@ use crate::Failure;
 /// Where the models come from: the package that AWS's own command line is built on.
 const SOURCE: &str = "botocore 1.44.5";
 
-/// Reads `<data>/<service>/<version>/service-2.json[.gz]` for every service and writes
+/// After `pip download botocore==1.44.5 --no-deps` and unpacking: reads `<data>/<service>/<version>/service-2.json[.gz]` for every service and writes
 /// `models/<service>.json`.
 pub(super) fn reduce_all(data: &Path, models: &Path) -> Result<(), Failure> {
     for service in SERVICES {

@@ -148,6 +148,10 @@ fn a_faults_body_keeps_its_capital() {
         &codec::encode_fault(Codec::Json, &bare)[..],
         br#"{"__type":"UnknownOperationException"}"#
     );
+    assert_eq!(
+        &codec::encode_fault(Codec::Cbor, &bare)[..],
+        b"\xbf\x66__type\x78\x19UnknownOperationException\xff"
+    );
     assert_eq!(model::kinesis::faults::internal_failure_exception("").status, 500);
 }
 

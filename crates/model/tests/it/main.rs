@@ -1,6 +1,7 @@
 //! The generated model from outside: what it reads, refuses and writes.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly anywhere")]
 
+mod constraints;
 mod explain;
 mod golden;
 mod resources;
