@@ -58,7 +58,7 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) directory: Directory,
     /// Wakes whoever carries out pending changes.
-    pub(crate) pending: Notify,
+    pub(crate) pending: Arc<Notify>,
     /// Who holds which subscription.
     pub(crate) subscriptions: Mutex<HashMap<(u64, u32), Held>>,
 }
@@ -92,7 +92,7 @@ impl Streams {
             entropy,
             config,
             directory,
-            pending: Notify::new(),
+            pending: Arc::default(),
             subscriptions: Mutex::default(),
         }));
         // The loops hold the engine weakly, so dropping its last handle ends them.

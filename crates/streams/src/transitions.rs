@@ -1,6 +1,6 @@
 //! Carries out what `--state-delay` has put off, also after a restart.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use stdx::UnixMillis;
@@ -23,10 +23,11 @@ pub(crate) async fn run(engine: Weak<Inner>) {
         let streams = Streams(inner);
         let next_due = streams.carry_out_due().await;
         let wait = next_due.map_or(LOOK_EVERY, |due| due.since(streams.now()).min(LOOK_EVERY));
-        let clock = streams.0.clock.clone();
-        let woken = streams.0.pending.notified();
+        let (clock, pending) = (streams.0.clock.clone(), Arc::clone(&streams.0.pending));
+        // Not held while waiting: the engine may go.
+        drop(streams);
         tokio::select! {
-            () = woken => {}
+            () = pending.notified() => {}
             () = clock.sleep(wait.max(Duration::from_millis(1))) => {}
         }
     }
