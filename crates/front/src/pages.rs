@@ -12,7 +12,7 @@ use crate::view::{Headers, view_of};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 /// What somebody sees who opens the endpoint in a browser.
-const WELCOME: &str = "This is Levada, a self-hosted Amazon Kinesis.\n\n\
+const WELCOME: &str = "This is Levada.\n\n\
     It speaks the AWS API: point an SDK or the AWS CLI at this address.\n\
     Run `levada env` for the variables to set.\n";
 

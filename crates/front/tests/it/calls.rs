@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use identity::KeyPair;
 use stdx::UnixMillis;
 
-use crate::harness::{ACCOUNT, CBOR, JSON, Reply, Server, Setting};
+use crate::harness::{ACCOUNT, CBOR, JSON, Message, Reply, Server, Setting};
 
 const ECHO: &str = "Toy_20261124.Echo";
 
@@ -88,89 +89,11 @@ async fn a_stated_hash_is_verified_before_the_body_and_again_after() {
     assert_eq!(server.send(&forged).await.fault().1, "InvalidSignatureException");
 }
 
-/// A case: its name, what is done to a good call, and what comes back.
-type Case = (&'static str, fn(&Server) -> crate::harness::Message, (u16, &'static str));
-
-#[tokio::test]
-async fn errors_come_in_awss_order() {
-    let server = Server::plain();
-    let cases: [Case; 15] = [
-        (
-            "broken syntax before everything",
-            |s| unsigned(s, "Toy_20261124.Nope", "{"),
-            (400, "SerializationException"),
-        ),
-        ("a number is no body", |s| unsigned(s, ECHO, "17"), (400, "SerializationException")),
-        (
-            "an unknown target before a missing signature",
-            |s| unsigned(s, "Toy_20261124.Nope", "{}"),
-            (400, "UnknownOperationException"),
-        ),
-        (
-            "no target",
-            |s| s.message(&[("content-type", JSON)], b"{}"),
-            (400, "UnknownOperationException"),
-        ),
-        ("no body", |s| unsigned(s, ECHO, ""), (400, "SerializationException")),
-        (
-            "no body and no target",
-            |s| s.message(&[("content-type", JSON)], b""),
-            (400, "UnknownOperationException"),
-        ),
-        (
-            "a missing signature before types",
-            |s| unsigned(s, ECHO, r#"{"Text":1}"#),
-            (400, "MissingAuthenticationTokenException"),
-        ),
-        (
-            "half a signature",
-            |s| unsigned(s, ECHO, "{}").header("authorization", "X"),
-            (400, "IncompleteSignatureException"),
-        ),
-        (
-            "a wrong signature before types",
-            |s| {
-                let mut m = s.call("Echo", "{}");
-                m.body = br#"{"Text":1}"#.to_vec();
-                m
-            },
-            (400, "InvalidSignatureException"),
-        ),
-        (
-            "an unknown key",
-            |s| {
-                let mut pair = s.pair.clone();
-                pair.access_key_id.push('X');
-                unsigned(s, ECHO, "{}").signed(&pair, s.clock.wall())
-            },
-            (400, "UnrecognizedClientException"),
-        ),
-        (
-            "a token for a root key",
-            |s| s.call("Echo", "{}").header("x-amz-security-token", "t"),
-            (400, "UnrecognizedClientException"),
-        ),
-        (
-            "an old signature",
-            |s| unsigned(s, ECHO, "{}").signed(&s.pair, minutes_ago(s, 6)),
-            (400, "InvalidSignatureException"),
-        ),
-        (
-            "types before constraints",
-            |s| s.call("Echo", r#"{"Text":1}"#),
-            (400, "SerializationException"),
-        ),
-        (
-            "constraints",
-            |s| s.call("Echo", &format!(r#"{{"Text":"{}"}}"#, "x".repeat(500_001))),
-            (400, "ValidationException"),
-        ),
-        ("a failure of ours", |s| s.call("Echo", r#"{"Text":"break"}"#), (500, "InternalFailure")),
-    ];
-    // One connection for all: errors keep it open.
+/// Sends messages over one connection, which errors keep open, and compares what comes back.
+async fn assert_answers(server: &Server, cases: Vec<(&str, Message, u16, &str)>) {
     let mut wire = server.connect().await;
-    for (name, message, (status, code)) in cases {
-        wire.write(&message(&server).bytes()).await;
+    for (name, message, status, code) in cases {
+        wire.write(&message.bytes()).await;
         let fault = wire.reply().await.fault();
         assert_eq!((fault.0, fault.1.as_str()), (status, code), "{name}: {}", fault.2);
     }
@@ -178,7 +101,51 @@ async fn errors_come_in_awss_order() {
     assert_eq!(wire.reply().await.status, 200);
 }
 
-fn unsigned(server: &Server, target: &str, body: &str) -> crate::harness::Message {
+#[tokio::test]
+async fn syntax_comes_before_target_before_signature() {
+    let (server, nope) = (Server::plain(), "Toy_20261124.Nope");
+    let no_target = |body: &[u8]| server.message(&[("content-type", JSON)], body);
+    let (serialization, unknown) = ("SerializationException", "UnknownOperationException");
+    let missing = "MissingAuthenticationTokenException";
+    let cases = vec![
+        ("broken syntax first", unsigned(&server, nope, "{"), 400, serialization),
+        ("a number is no body", unsigned(&server, ECHO, "17"), 400, serialization),
+        ("an unknown target", unsigned(&server, nope, "{}"), 400, unknown),
+        ("no target", no_target(b"{}"), 400, unknown),
+        ("no body", unsigned(&server, ECHO, ""), 400, serialization),
+        ("no body and no target", no_target(b""), 400, unknown),
+        ("no signature before types", unsigned(&server, ECHO, r#"{"Text":1}"#), 400, missing),
+    ];
+    assert_answers(&server, cases).await;
+}
+
+#[tokio::test]
+async fn signatures_come_before_types_before_constraints() {
+    let server = Server::plain();
+    let half = unsigned(&server, ECHO, "{}").header("authorization", "X");
+    let mut forged = server.call("Echo", "{}");
+    forged.body = br#"{"Text":1}"#.to_vec();
+    let stranger = KeyPair { access_key_id: "AKIANOBODY".into(), ..server.pair.clone() };
+    let stranger = unsigned(&server, ECHO, "{}").signed(&stranger, server.clock.wall());
+    let token = server.call("Echo", "{}").header("x-amz-security-token", "t");
+    let old = unsigned(&server, ECHO, "{}").signed(&server.pair, minutes_ago(&server, 6));
+    let types = server.call("Echo", r#"{"Text":1}"#);
+    let long = server.call("Echo", &format!(r#"{{"Text":"{}"}}"#, "x".repeat(500_001)));
+    let ours = server.call("Echo", r#"{"Text":"break"}"#);
+    let cases = vec![
+        ("half a signature", half, 400, "IncompleteSignatureException"),
+        ("a wrong signature before types", forged, 400, "InvalidSignatureException"),
+        ("an unknown key", stranger, 400, "UnrecognizedClientException"),
+        ("a token for a root key", token, 400, "UnrecognizedClientException"),
+        ("an old signature", old, 400, "InvalidSignatureException"),
+        ("types before constraints", types, 400, "SerializationException"),
+        ("constraints", long, 400, "ValidationException"),
+        ("a failure of ours", ours, 500, "InternalFailure"),
+    ];
+    assert_answers(&server, cases).await;
+}
+
+fn unsigned(server: &Server, target: &str, body: &str) -> Message {
     server.message(&[("content-type", JSON), ("x-amz-target", target)], body.as_bytes())
 }
 
