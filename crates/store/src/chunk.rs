@@ -67,7 +67,7 @@ impl ChunkHeader {
         let whole = fields.u32()? == crc32c::crc32c(&bytes[..CHUNK_HEADER_BYTES - 4]);
         let footer_end =
             header.footer_at as usize + header.blocks as usize * FOOTER_ENTRY_BYTES + TRAILER_BYTES;
-        let sane = header.bytes_total as usize % CHUNK_ALIGN == 0
+        let sane = (header.bytes_total as usize).is_multiple_of(CHUNK_ALIGN)
             && footer_end <= header.bytes_total as usize;
         (whole && sane).then_some(header)
     }

@@ -151,7 +151,8 @@ impl Core {
     fn refuse_if_unable(&self, backlog: &mut VecDeque<Request>) {
         let memory_full = self.memory_held.load(Ordering::Relaxed) >= self.config.memory_bytes_max;
         let tail_full = self.unflushed.bytes() >= self.config.tail_bytes_max;
-        if !memory_full && !(tail_full && self.condition.is_disk_full()) {
+        let full = memory_full || tail_full && self.condition.is_disk_full();
+        if !full {
             return;
         }
         let (mut refused, kept) = backlog.drain(..).partition(Request::has_records);

@@ -136,10 +136,9 @@ impl Core {
     /// segments; how long until it should be looked at again.
     pub(crate) fn flush_step(&self) -> Option<Duration> {
         let folder = self.folder.as_ref()?;
-        if self.committer().lane.wants_spare() {
-            if let Err(error) = folder.ring.prepare_spare() {
-                tracing::warn!(%error, "no spare ring file");
-            }
+        let wants_spare = self.committer().lane.wants_spare();
+        if wants_spare && let Err(error) = folder.ring.prepare_spare() {
+            tracing::warn!(%error, "no spare ring file");
         }
         let due_in = self.flush_due_in();
         if due_in == Some(Duration::ZERO) {
@@ -194,6 +193,9 @@ impl Core {
             Some(writer.finish(&*folder.disk, all_rows)?)
         };
         self.commit_flush(folder, &chunks, &joined, segment)?;
+        if all_rows {
+            self.condition.inferred.store(false, Ordering::Relaxed);
+        }
         self.unflushed.remove_first(chunks.len(), &self.clock);
         self.forget_flushed(&chunks);
         Ok(())
@@ -287,9 +289,18 @@ impl Core {
         self.remove_segments(folder, &gone)
     }
 
+    /// From where on a log's records are kept; `None` once it is forgotten. While rows of the table of
+    /// logs are lost, nothing of an unknown log is given up.
+    fn kept_from(&self, log: LogId) -> Option<Position> {
+        match self.logs.get(log) {
+            Some(entry) => Some(entry.state().trimmed_below),
+            None => self.condition.has_lost_logs().then_some(Position::ZERO),
+        }
+    }
+
     fn is_trimmed(&self, folder: &FolderState, segment: &Segment) -> bool {
         let trimmed = |log: LogId, end: Position| {
-            self.logs.get(log).is_none_or(|entry| entry.state().trimmed_below >= end)
+            self.kept_from(log).is_none_or(|trimmed_below| trimmed_below >= end)
         };
         let mut blocker = segment.blocker.lock().unwrap_or_else(PoisonError::into_inner);
         if blocker.is_some_and(|(log, end)| !trimmed(log, end)) {
@@ -374,7 +385,9 @@ impl Plan<'_> {
         let sources = self.sources(BlockKind::Rows, chunks, joined)?;
         let changed: u64 = sources.iter().map(|source| u64::from(source.header.body_bytes)).sum();
         let joins_all = joined.iter().any(|segment| segment.state.all_rows);
-        let all_rows = joins_all || changed > 0 && self.rows_have_grown(changed, joined.len());
+        let inferred = self.core.condition.inferred.load(Ordering::Relaxed);
+        let all_rows =
+            joins_all || inferred || changed > 0 && self.rows_have_grown(changed, joined.len());
         let mut keys = BTreeSet::new();
         if !all_rows {
             for source in &sources {
@@ -452,8 +465,7 @@ impl Plan<'_> {
         for source in &sources {
             let header = &source.header;
             if log.is_none_or(|(known, _)| known != header.log) {
-                let entry = self.core.logs.get(header.log);
-                log = Some((header.log, entry.map(|entry| entry.state().trimmed_below)));
+                log = Some((header.log, self.core.kept_from(header.log)));
             }
             let trimmed_below = log.and_then(|(_, below)| below);
             let Some(trimmed_below) = trimmed_below else { continue };

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::id::LogId;
 use crate::limits::QUARANTINE_NAMES_MAX;
 use crate::manifest::Quarantine;
+use crate::sequencer::LOGS_TABLE;
 
 /// How the store is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub(crate) struct Condition {
     pub(crate) poisoned: AtomicBool,
     pub(crate) disk_full: AtomicBool,
     pub(crate) closed: AtomicBool,
+    /// Whether logs are known only because they have records: the next flush writes all rows.
+    pub(crate) inferred: AtomicBool,
     quarantined: Mutex<BTreeSet<Quarantine>>,
 }
 
@@ -46,6 +50,13 @@ impl Condition {
 
     pub(crate) fn quarantined(&self) -> Vec<Quarantine> {
         self.places().iter().cloned().collect()
+    }
+
+    /// Whether rows of the table of logs may be lost: then a log that nobody knows may be one that
+    /// somebody needs.
+    pub(crate) fn has_lost_logs(&self) -> bool {
+        let table = LogId::table(LOGS_TABLE.0);
+        self.places().iter().any(|place| place.log.is_none_or(|log| log == table))
     }
 
     pub(crate) fn is_poisoned(&self) -> bool {

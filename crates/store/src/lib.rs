@@ -38,6 +38,15 @@ mod source;
 mod store;
 mod table;
 
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod sim_disk;
+#[cfg(test)]
+mod workload;
+
 pub use batch::{RecordBatch, RecordBatchBuilder};
 pub use config::{Config, DataLocation};
 pub use error::{OpenError, ReadError, RowError, StoreError};
@@ -49,4 +58,4 @@ pub use request::{
     ReadFrom, ReadPage, RowWrite, StoredRecord,
 };
 pub use store::{PrivateFile, Store};
-pub use table::{Table, TableChanges, TableView, Versioned};
+pub use table::{KeyedRow, Table, TableChanges, TableView, Versioned};

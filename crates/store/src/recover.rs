@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use stdx::{Clock, Entropy, UnixMillis};
@@ -284,9 +284,22 @@ impl Recovered {
         let chunk = Chunk { home, bytes_total, blocks, place, memory: None, held: None };
         let chunk = Arc::new(chunk);
         let effects = self.effects(&chunk, sabotage)?;
+        self.infer_logs(&chunk, &effects);
         publish(&self.logs, &self.tables, &chunk, effects);
         self.chunks.push_back(chunk);
         Ok(())
+    }
+
+    /// Records are only ever accepted for open logs: one that is unknown has lost its row.
+    fn infer_logs(&self, chunk: &Chunk, effects: &Effects) {
+        let records = chunk.blocks.iter().filter(|block| block.header.kind == BlockKind::Records);
+        for log in records.map(|block| block.header.log) {
+            if self.logs.get(log).is_none() && !effects.logs.iter().any(|(own, _)| *own == log) {
+                let start = Position::new(log.epoch(), 0);
+                self.logs.insert(log, LogEntry::new(LogRow::default(), start));
+                self.condition.inferred.store(true, Ordering::Relaxed);
+            }
+        }
     }
 
     fn effects(&self, chunk: &Arc<Chunk>, sabotage: Sabotage) -> io::Result<Effects> {

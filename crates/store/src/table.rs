@@ -42,6 +42,9 @@ pub struct Versioned<R> {
     pub row: R,
 }
 
+/// A row of table `T` and its key.
+pub type KeyedRow<T> = (<T as Table>::Key, Versioned<<T as Table>::Row>);
+
 impl RowWrite {
     /// Writes `row` of table `T`.
     pub fn put<T: Table>(key: &T::Key, row: &T::Row, expect: Expect) -> Self {
@@ -162,7 +165,7 @@ impl<T: Table> TableView<T> {
     ///
     /// # Errors
     /// If one cannot be decoded.
-    pub fn scan(&self) -> Result<Vec<(T::Key, Versioned<T::Row>)>, RowError> {
+    pub fn scan(&self) -> Result<Vec<KeyedRow<T>>, RowError> {
         self.scan_prefix(&[])
     }
 
@@ -170,7 +173,7 @@ impl<T: Table> TableView<T> {
     ///
     /// # Errors
     /// If one cannot be decoded.
-    pub fn scan_prefix(&self, prefix: &[u8]) -> Result<Vec<(T::Key, Versioned<T::Row>)>, RowError> {
+    pub fn scan_prefix(&self, prefix: &[u8]) -> Result<Vec<KeyedRow<T>>, RowError> {
         let found = self.rows.read(|rows| {
             let from = rows.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded));
             let own = from.take_while(|(key, _)| key.starts_with(prefix));
@@ -183,11 +186,7 @@ impl<T: Table> TableView<T> {
     ///
     /// # Errors
     /// If one cannot be decoded.
-    pub fn scan_from(
-        &self,
-        from: &[u8],
-        rows_max: usize,
-    ) -> Result<Vec<(T::Key, Versioned<T::Row>)>, RowError> {
+    pub fn scan_from(&self, from: &[u8], rows_max: usize) -> Result<Vec<KeyedRow<T>>, RowError> {
         let found = self.rows.read(|rows| {
             let from = rows.range::<[u8], _>((Bound::Included(from), Bound::Unbounded));
             from.take(rows_max).map(|(key, row)| (key.clone(), row.clone())).collect::<Vec<_>>()
@@ -216,9 +215,7 @@ fn decode<T: Table>(stored: &StoredRow) -> Result<Versioned<T::Row>, RowError> {
     Ok(Versioned { version: stored.version, row })
 }
 
-fn decode_all<T: Table>(
-    found: Vec<(Bytes, StoredRow)>,
-) -> Result<Vec<(T::Key, Versioned<T::Row>)>, RowError> {
+fn decode_all<T: Table>(found: Vec<(Bytes, StoredRow)>) -> Result<Vec<KeyedRow<T>>, RowError> {
     let each = found.into_iter().map(|(key, row)| {
         let key = T::decode_key(&key).map_err(|reason| RowError { table: T::NAME, reason })?;
         Ok((key, decode::<T>(&row)?))

@@ -1,0 +1,151 @@
+//! Bits that flip: named and reported in the middle of the log, cut in its torn tail, never served.
+
+use crate::chunk::ChunkHeader;
+use crate::disk::Disk;
+use crate::lane::Sabotage;
+use crate::limits::CHUNK_ALIGN;
+use crate::sim_disk::SimDisk;
+use crate::workload::{Shown, Workload, look, open};
+
+/// A folder with one lane of chunks that has not been flushed, the last of them empty.
+fn unflushed() -> Workload {
+    let mut workload = Workload::new(Sabotage::None);
+    workload.commit(2, &["a"], &[], &[]);
+    workload.step();
+    for round in 0..5 {
+        workload.append(&[0, 1], 300 + round * 900);
+        workload.append(&[round % 2], 50);
+        workload.step();
+    }
+    workload.commit(0, &["b"], &[0], &[1]);
+    workload.step();
+    workload.core().prove_step();
+    workload.core = None;
+    workload
+}
+
+/// Where the folder's chunks are: file, place, length, number.
+fn chunks(disk: &SimDisk) -> Vec<(String, usize, usize, u64)> {
+    let mut chunks = Vec::new();
+    for name in disk.list("ring").unwrap() {
+        let name = format!("ring/{name}");
+        let bytes = disk.read(&name);
+        let mut at = 0;
+        while let Some(header) = bytes.get(at..).and_then(ChunkHeader::decode) {
+            chunks.push((name.clone(), at, header.bytes_total as usize, header.home.number));
+            at += header.bytes_total as usize;
+        }
+    }
+    chunks.sort_by_key(|chunk| chunk.3);
+    chunks
+}
+
+/// Whether `shown` is `whole` with some things missing.
+fn is_part_of(shown: &Shown, whole: &Shown) -> bool {
+    let records = shown
+        .records
+        .iter()
+        .all(|(log, own)| own.iter().all(|record| whole.records[log].contains(record)));
+    let rows = shown.rows.iter().all(|(key, row)| whole.rows.get(key) >= Some(row));
+    records && rows
+}
+
+/// What is behind a flipped bit: nothing wrong is shown, and what is missing is reported.
+fn flip_everywhere(workload: &Workload, name: &str, range: std::ops::Range<usize>) -> usize {
+    let whole =
+        look(&open(&workload.disk.copy(), Sabotage::None).unwrap(), &workload.logs).unwrap();
+    let mut reported = 0;
+    for at in range.step_by(11) {
+        let disk = workload.disk.copy();
+        disk.flip(name, at, 1 << (at % 8));
+        let core = match open(&disk, Sabotage::None) {
+            Ok(core) => core,
+            Err(error) => {
+                assert!(error.to_string().contains("damaged"), "{error}");
+                reported += 1;
+                continue;
+            }
+        };
+        let shown = look(&core, &workload.logs).unwrap();
+        let health = core.condition.health();
+        if health.ready && shown.damaged == 0 {
+            assert_eq!(shown, whole, "{name} at {at}");
+        } else {
+            reported += 1;
+            assert!(is_part_of(&shown, &whole), "{name} at {at}: {shown:?}");
+            assert!(!health.quarantined.is_empty() || shown.damaged > 0);
+        }
+        // The same after a flush has moved everything else.
+        core.flush().unwrap();
+        let flushed = look(&core, &workload.logs).unwrap();
+        assert_eq!(flushed.records, shown.records, "{name} at {at}, flushed");
+        drop(core);
+        let again = open(&disk, Sabotage::None).unwrap();
+        assert_eq!(look(&again, &workload.logs).unwrap(), flushed, "{name} at {at}, reopened");
+        assert!(shown.damaged == 0 || !again.condition.health().ready);
+    }
+    reported
+}
+
+#[test]
+fn a_flip_in_an_acknowledged_chunk_is_named_and_never_served() {
+    let workload = unflushed();
+    let chunks = chunks(&workload.disk);
+    assert_eq!(chunks.len(), 8);
+    let mut reported = 0;
+    for (name, at, bytes, _) in &chunks[..7] {
+        reported += flip_everywhere(&workload, name, *at..at + bytes);
+    }
+    assert!(reported > 100, "{reported}");
+}
+
+#[test]
+fn a_flip_in_the_empty_last_chunk_loses_nothing() {
+    let workload = unflushed();
+    let (name, at, bytes, _) = chunks(&workload.disk).pop().unwrap();
+    assert_eq!(flip_everywhere(&workload, &name, at..at + bytes), 0);
+}
+
+#[test]
+fn a_lost_chunk_is_named_and_every_log_it_may_have_held_says_so() {
+    let workload = unflushed();
+    let (name, at, bytes, number) = chunks(&workload.disk)[3].clone();
+    assert!(bytes > CHUNK_ALIGN / 2);
+    let disk = workload.disk.copy();
+    for byte in [0, bytes - 1] {
+        disk.flip(&name, at + byte, 0xff);
+    }
+    let core = open(&disk, Sabotage::None).unwrap();
+    let health = core.condition.health();
+    assert!(!health.ready);
+    assert_eq!(health.quarantined, [format!("lane 1 chunk {number}: all of it")]);
+    let shown = look(&core, &workload.logs).unwrap();
+    assert!(shown.damaged >= 2, "{shown:?}");
+}
+
+#[test]
+fn a_flip_in_a_segment_is_named_and_never_served() {
+    let mut workload = unflushed();
+    workload.core = Some(open(&workload.disk, Sabotage::None).unwrap());
+    workload.core().flush().unwrap();
+    workload.core = None;
+    let segments = workload.disk.list("segments").unwrap();
+    assert_eq!(segments.len(), 1);
+    let name = format!("segments/{}", segments[0]);
+    let bytes = workload.disk.read(&name).len();
+    assert!(flip_everywhere(&workload, &name, 0..bytes) > 100);
+}
+
+#[test]
+fn a_flip_in_the_manifest_refuses_the_folder() {
+    let workload = unflushed();
+    let name = workload.disk.list("manifest").unwrap().into_iter().max().unwrap();
+    let name = format!("manifest/{name}");
+    for at in 0..workload.disk.read(&name).len() {
+        let disk = workload.disk.copy();
+        disk.flip(&name, at, 4);
+        let error = open(&disk, Sabotage::None).unwrap_err();
+        assert!(error.to_string().contains("damaged"), "{error}");
+        assert!(!error.help().is_empty());
+    }
+}
