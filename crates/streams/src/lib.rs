@@ -38,5 +38,6 @@ pub use record::RecordBody;
 pub use rows::StreamRow;
 pub use sequence::SequenceNumber;
 pub use shard::{Shard, ShardMap};
+pub use store::{Position, StoreError};
 pub use stream::{Mode, Status, Stream, StreamState};
 pub use subscribe::{Event, Subscription};

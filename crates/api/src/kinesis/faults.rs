@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use model::kinesis::faults;
 use stdx::UnixMillis;
-use store::StoreError;
+use streams::StoreError;
 use streams::shard::shard_id;
 use streams::{Error, StreamName};
 use wire::Fault;

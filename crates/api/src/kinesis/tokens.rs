@@ -6,7 +6,7 @@
 
 use minicbor::{Decode, Encode};
 use stdx::UnixMillis;
-use store::Position;
+use streams::Position;
 use streams::{Cursor, StreamName, World};
 use wire::{Call, Fault};
 
