@@ -102,7 +102,7 @@ async fn every_acknowledged_record_is_read_once_and_in_order_through_reshards() 
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| {
             let (streams, stream) = (fixture.streams.clone(), stream.clone());
-            tokio::spawn(async move {
+            stdx::task::spawn(async move {
                 for i in 0..RECORDS {
                     let key = format!("writer-{writer}");
                     streams.put(&stream, &[record(&key, &i.to_string())]).await.unwrap();

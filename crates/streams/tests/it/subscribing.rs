@@ -9,7 +9,7 @@ use streams::{Consumer, Error, Event, Start, Stream, Subscription};
 use crate::fixture::{Fixture, middle, texts};
 
 async fn registered(fixture: &Fixture, stream: &Stream) -> Consumer {
-    fixture.streams.register_consumer(stream, "app", Default::default()).await.unwrap()
+    fixture.streams.register_consumer(stream, "app", Default::default()).await.expect("a consumer")
 }
 
 async fn subscribed(
@@ -18,7 +18,7 @@ async fn subscribed(
     consumer: &Consumer,
     start: Start,
 ) -> Subscription {
-    fixture.streams.subscribe(stream.clone(), consumer, 0, &start).await.unwrap()
+    fixture.streams.subscribe(stream.clone(), consumer, 0, &start).await.expect("a subscription")
 }
 
 /// The next event, while time goes by.
