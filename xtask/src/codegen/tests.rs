@@ -100,7 +100,7 @@ fn members_come_in_the_order_that_was_recorded() {
     let model = Model::read(&models.join("kinesis.json")).unwrap();
     let overlays = Overlays::read(&models.join("overlay.toml")).unwrap();
     let ties = &overlays.of("kinesis", &model).unwrap().ties;
-    let recorded: [(&str, &[&str]); 13] = [
+    let recorded: [(&str, &[&str]); 14] = [
         (
             "PutRecordInput",
             &["SequenceNumberForOrdering", "PartitionKey", "ExplicitHashKey", "Data", "StreamName"],
@@ -120,6 +120,7 @@ fn members_come_in_the_order_that_was_recorded() {
         ("CreateStreamInput", &["ShardCount", "StreamName"]),
         ("DescribeStreamInput", &["Limit", "ExclusiveStartShardId", "StreamName"]),
         ("ListStreamsInput", &["Limit", "ExclusiveStartStreamName"]),
+        ("IncreaseStreamRetentionPeriodInput", &["RetentionPeriodHours", "StreamName"]),
     ];
     for (structure, expected) in recorded {
         let shape = model.shape(structure).unwrap();
