@@ -8,6 +8,7 @@ mod records;
 mod shapes;
 mod shards;
 mod streams;
+mod tags;
 mod tokens;
 mod unserved;
 

@@ -6,9 +6,20 @@ use std::sync::Arc;
 use stdx::UnixMillis;
 use store::{CommitError, ReadError, StoreError};
 
-use crate::keyspace::{HashKey, HashRange};
+use crate::keyspace::HashRange;
 use crate::name::StreamName;
 use crate::stream::Status;
+
+/// How far one UpdateShardCount may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScaleRule {
+    /// Not beyond this many open shards.
+    AtMost(u32),
+    /// Not beyond twice as many.
+    Double,
+    /// Not below half as many.
+    Half,
+}
 
 /// Why Data Streams refuses something. `stream` is always the stream that was addressed.
 #[derive(Clone, Debug)]
@@ -53,6 +64,19 @@ pub enum Error {
         /// How many would be added.
         added: u32,
     },
+    /// The shard count may not change that far.
+    ScaleLimit {
+        /// The stream.
+        stream: StreamName,
+        /// What it breaks.
+        rule: ScaleRule,
+        /// Open shards now.
+        current: u32,
+        /// What was asked for.
+        target: u32,
+    },
+    /// The stream would have more tags than it may have.
+    TagLimit(StreamName),
     /// An explicit hash key beyond 2^128-1.
     HashKeyRange(String),
     /// A record without a partition key, where the stream needs one.
@@ -160,13 +184,3 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-/// The split point of a shard in text, for [`Error::SplitPoint`].
-pub(crate) fn split_point(
-    stream: &StreamName,
-    shard: u32,
-    key: HashKey,
-    range: HashRange,
-) -> Error {
-    Error::SplitPoint { stream: stream.clone(), shard, key: key.to_string(), range }
-}

@@ -7,6 +7,7 @@
 
 mod consumers;
 mod directory;
+mod draft;
 mod engine;
 mod error;
 mod iterate;
@@ -18,17 +19,19 @@ mod put;
 mod record;
 mod reshard;
 mod rows;
+mod scaling;
 pub mod sequence;
 pub mod shard;
 mod stream;
 mod subscribe;
 mod tables;
+mod tags;
 mod transitions;
 mod trimming;
 
 pub use consumers::Consumer;
 pub use engine::{Config, NewStream, Streams};
-pub use error::Error;
+pub use error::{Error, ScaleRule};
 pub use iterate::{Cursor, Page, Record, Start};
 pub use keyspace::HashKey;
 pub use listing::ShardFilter;

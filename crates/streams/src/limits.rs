@@ -52,3 +52,5 @@ pub const NEW_MAP_WAIT: Duration = Duration::from_secs(5);
 pub const REROUTES_MAX: usize = 16;
 /// How often an optimistic control-plane change is tried again after losing a race.
 pub const CHANGE_TRIES_MAX: usize = 32;
+/// Tags of one stream (developer guide, tagging).
+pub const TAGS_PER_RESOURCE_MAX: usize = 50;

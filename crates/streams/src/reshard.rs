@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use stdx::UnixMillis;
-use store::LogId;
-
+use crate::draft::Draft;
 use crate::engine::{Plan, Streams};
-use crate::error::{Error, split_point};
+use crate::error::{Error, ScaleRule};
 use crate::keyspace::{HashKey, HashRange};
 use crate::limits::OPEN_SHARDS_PER_STREAM_MAX;
 use crate::name::StreamName;
 use crate::rows::{Change, StreamRow};
+use crate::scaling;
 use crate::shard::{Shard, shard_id};
 use crate::stream::{Mode, Status, Stream, StreamState};
 
@@ -25,7 +24,8 @@ impl Streams {
         self.check_shard_quota(&stream.name, 1)?;
         let HashRange { start, end } = parent.range;
         if at.0 <= start.0.saturating_add(1) || at >= end {
-            return Err(split_point(&stream.name, shard, at, parent.range));
+            let (stream, key) = (stream.name.clone(), at.to_string());
+            return Err(Error::SplitPoint { stream, shard, key, range: parent.range });
         }
         self.reshard(stream, Change::Split { shard, at: at.0.to_be_bytes() }).await
     }
@@ -62,71 +62,51 @@ impl Streams {
         Ok(())
     }
 
-    /// The commit that carries a split or merge out.
-    pub(crate) fn plan_reshard(&self, state: &StreamState, change: &Change) -> Result<Plan, Error> {
-        let now = self.now();
-        let get = |index| state.shards.get(index).ok_or(Error::Corrupt("a reshard of no shard"));
-        let (parents, ranges) = match *change {
-            Change::Split { shard, at } => {
-                let parent = get(shard)?;
-                let at = HashKey(u128::from_be_bytes(at));
-                let low = HashRange { start: parent.range.start, end: HashKey(at.0 - 1) };
-                let high = HashRange { start: at, end: parent.range.end };
-                (vec![parent], vec![low, high])
-            }
-            Change::Merge { shard, adjacent } => {
-                let (one, other) = (get(shard)?, get(adjacent)?);
-                let start = one.range.start.min(other.range.start);
-                let end = one.range.end.max(other.range.end);
-                (vec![one, other], vec![HashRange { start, end }])
-            }
-            Change::Activate | Change::Delete => (Vec::new(), Vec::new()),
-        };
-        Ok(self.plan_children(state, now, &parents, &ranges))
+    /// Changes the number of open shards, evenly; answers how many there were.
+    ///
+    /// # Errors
+    /// If the stream is not ACTIVE, or the step is larger than AWS's quotas allow.
+    pub async fn scale(&self, stream: &Stream, target: u32) -> Result<u32, Error> {
+        let current = stream.state().shards.open().len() as u32;
+        self.check_scale(stream, current, target)?;
+        self.reshard(stream, Change::Scale { target }).await?;
+        Ok(current)
     }
 
-    fn plan_children(
-        &self,
-        state: &StreamState,
-        now: UnixMillis,
-        parents: &[&Arc<Shard>],
-        ranges: &[HashRange],
-    ) -> Plan {
-        // Later than the close and later than the parents, so that numbers rise along the lineage
-        // even when a child is split within the second of its birth.
-        let latest_birth = parents.iter().map(|parent| parent.created_seconds).max();
-        let created_seconds = now.seconds().max(latest_birth.unwrap_or_default()) + 1;
-        let closed = parents
-            .iter()
-            .map(|parent| Arc::new(Shard { closed: Some(now), ..Shard::clone(parent) }));
-        let children: Vec<_> = ranges
-            .iter()
-            .zip(state.row.shards_made..)
-            .map(|(range, index)| {
-                Arc::new(Shard {
-                    index,
-                    log: self.0.store.new_log_id(),
-                    range: *range,
-                    parent: parents.first().map(|parent| parent.index),
-                    adjacent_parent: parents.get(1).map(|parent| parent.index),
-                    created_seconds,
-                    closed: None,
-                })
-            })
-            .collect();
-        let opens: Vec<LogId> = children.iter().map(|child| child.log).collect();
-        Plan {
-            row: Some(StreamRow {
-                status: Status::Active,
-                pending: None,
-                shards_made: state.row.shards_made + children.len() as u32,
-                ..state.row.clone()
-            }),
-            shards: closed.chain(children).collect(),
-            opens,
-            closes: parents.iter().map(|parent| parent.log).collect(),
-            ..Plan::default()
+    fn check_scale(&self, stream: &Stream, current: u32, target: u32) -> Result<(), Error> {
+        let refused = |rule| {
+            let stream = stream.name.clone();
+            Err(Error::ScaleLimit { stream, rule, current, target })
+        };
+        if target > OPEN_SHARDS_PER_STREAM_MAX {
+            return refused(ScaleRule::AtMost(OPEN_SHARDS_PER_STREAM_MAX));
         }
+        if !self.0.config.limits {
+            return Ok(());
+        }
+        if target > current * 2 {
+            return refused(ScaleRule::Double);
+        }
+        if target * 2 < current {
+            return refused(ScaleRule::Half);
+        }
+        self.check_shard_quota(&stream.name, target.saturating_sub(current))
+    }
+
+    /// The commit that carries a split, merge or scaling out.
+    pub(crate) fn plan_reshard(&self, state: &StreamState, change: &Change) -> Result<Plan, Error> {
+        let new_log = || self.0.store.new_log_id();
+        let mut draft = Draft::new(state, self.now(), &new_log);
+        let get = |index| state.shards.get(index).ok_or(Error::Corrupt("a reshard of no shard"));
+        match *change {
+            Change::Split { shard, at } => {
+                draft.split(get(shard)?, HashKey(u128::from_be_bytes(at)));
+            }
+            Change::Merge { shard, adjacent } => draft.merge(get(shard)?, get(adjacent)?),
+            Change::Scale { target } => scaling::scale(&mut draft, target),
+            Change::Activate | Change::Delete => {}
+        }
+        Ok(draft.finish())
     }
 }
 
@@ -149,7 +129,7 @@ fn check_reshardable(name: &StreamName, state: &StreamState, change: &Change) ->
     let parents = match *change {
         Change::Split { shard, .. } => vec![shard],
         Change::Merge { shard, adjacent } => vec![shard, adjacent],
-        Change::Activate | Change::Delete => Vec::new(),
+        Change::Scale { .. } | Change::Activate | Change::Delete => Vec::new(),
     };
     for shard in parents {
         if !known_shard(name, state, shard)?.is_open() {

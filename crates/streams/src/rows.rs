@@ -90,6 +90,13 @@ pub(crate) enum Change {
         #[n(1)]
         adjacent: u32,
     },
+    /// The open shards become this many.
+    #[n(4)]
+    Scale {
+        /// How many.
+        #[n(0)]
+        target: u32,
+    },
 }
 
 /// A shard, under the stream's generation and the shard's index, both big-endian.

@@ -138,6 +138,8 @@ impl Subscription {
             if now >= self.expires || self.is_taken_over() {
                 break;
             }
+            // A log closes a moment before its shard is shown as closed, so both are waited for.
+            let mut states = self.stream.watch();
             let event = self.read().await.inspect_err(|_| self.ended = true)?;
             if !event.records.is_empty() || event.continuation.is_none() || now >= heartbeat_at {
                 return Ok(Some(event));
@@ -146,6 +148,7 @@ impl Subscription {
             tokio::select! {
                 _ = &mut self.taken_over => self.ended = true,
                 () = self.follower.changed() => {}
+                _ = states.changed() => {}
                 () = clock.sleep(wait) => {}
             }
         }

@@ -64,7 +64,7 @@ impl Streams {
                 return Ok(Plan::default());
             }
             match &pending.change {
-                Change::Split { .. } | Change::Merge { .. } => {
+                Change::Split { .. } | Change::Merge { .. } | Change::Scale { .. } => {
                     self.plan_reshard(state, &pending.change)
                 }
                 Change::Activate | Change::Delete => {

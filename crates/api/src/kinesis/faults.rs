@@ -8,7 +8,7 @@ use model::kinesis::faults;
 use stdx::UnixMillis;
 use streams::StoreError;
 use streams::shard::shard_id;
-use streams::{Error, StreamName};
+use streams::{Error, ScaleRule, StreamName};
 use wire::Fault;
 
 pub(super) fn invalid_argument(message: impl Into<Cow<'static, str>>) -> Fault {
@@ -79,12 +79,18 @@ pub(super) fn to_fault(error: Error) -> Fault {
         Error::Contended(stream) => {
             in_use(format!("Stream {} is being changed by too many requests.", under(&stream)))
         }
+        // The words say 10 where AWS by now allows 50 (kinesalite's recorded behaviour).
+        Error::TagLimit(stream) => invalid_argument(format!(
+            "Failed to add tags to stream {} because a given stream cannot have more than 10 tags associated with it.",
+            under(&stream)
+        )),
         error @ (Error::ShardNotFound(..)
         | Error::ShardMissing(..)
         | Error::ShardNotOpen(..)
         | Error::ShardsNotAdjacent(..)
         | Error::SplitPoint { .. }
-        | Error::ShardLimit { .. }) => shard_fault(&error),
+        | Error::ShardLimit { .. }
+        | Error::ScaleLimit { .. }) => shard_fault(&error),
         error @ (Error::StartingNumber { .. }
         | Error::NumberOfOtherShard { .. }
         | Error::TimestampInFuture { .. }) => start_fault(&error),
@@ -125,6 +131,25 @@ fn shard_fault(error: &Error) -> Fault {
             faults::limit_exceeded_exception(format!(
                 "This request would exceed the shard limit for the account {} in {}. Current shard count for the account: {current}. Limit: {limit}. Number of additional shards that would have resulted from this request: {added}. Refer to the AWS Service Limits page (http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current limits and how to request higher limits.",
                 stream.world.account, stream.world.region
+            ))
+        }
+        // A peer recorded these words from AWS.
+        Error::ScaleLimit { rule, current, target, .. } => {
+            let broken = match rule {
+                ScaleRule::AtMost(limit) => format!(
+                    "Target shard count or number of open shards cannot be greater than {limit}."
+                ),
+                ScaleRule::Double => {
+                    "UpdateShardCount cannot scale up over double your current open shard count."
+                        .to_owned()
+                }
+                ScaleRule::Half => {
+                    "UpdateShardCount cannot scale down below half your current open shard count."
+                        .to_owned()
+                }
+            };
+            faults::limit_exceeded_exception(format!(
+                "{broken} Current open shard count: {current}, Target shard count: {target}"
             ))
         }
         other => internal(other),
@@ -203,7 +228,7 @@ fn in_use(message: String) -> Fault {
 }
 
 /// `X under account A`, as nearly every sentence of AWS's has it.
-fn under(stream: &StreamName) -> String {
+pub(super) fn under(stream: &StreamName) -> String {
     format!("{} under account {}", stream.name, stream.world.account)
 }
 

@@ -168,6 +168,25 @@ impl Serve<op::MergeShards> for Kinesis {
     }
 }
 
+impl Serve<op::UpdateShardCount> for Kinesis {
+    async fn serve(
+        &self,
+        call: &Call,
+        input: shapes::UpdateShardCountInput,
+    ) -> Result<shapes::UpdateShardCountOutput, Fault> {
+        let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
+        let stream = self.stream(call, name, arn)?;
+        let target = input.target_shard_count.unsigned_abs();
+        let current = self.streams.scale(&stream, target).await.map_err(to_fault)?;
+        Ok(shapes::UpdateShardCountOutput {
+            stream_name: Some(stream.name.to_string()),
+            current_shard_count: Some(current as i32),
+            target_shard_count: Some(input.target_shard_count),
+            stream_arn: Some(stream.name.arn()),
+        })
+    }
+}
+
 fn read_shard_id(stream: &Stream, id: &str) -> Result<u32, Fault> {
     parse_shard_id(id).ok_or_else(|| shard_not_found(&stream.name, id))
 }

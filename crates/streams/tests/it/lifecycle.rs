@@ -81,6 +81,23 @@ async fn consumers_are_counted_and_named_once() {
 }
 
 #[tokio::test]
+async fn tags_are_added_replaced_removed_and_counted() {
+    let fixture = Fixture::new().await;
+    let stream = fixture.stream(1).await;
+    let tags = |from: usize, to: usize, value: &str| {
+        (from..to).map(|i| (format!("key-{i:02}"), value.to_owned())).collect()
+    };
+    fixture.streams.add_tags(&stream, tags(0, 50, "a")).await.unwrap();
+    fixture.streams.add_tags(&stream, tags(0, 1, "b")).await.unwrap();
+    let full = fixture.streams.add_tags(&stream, tags(50, 51, "a")).await.unwrap_err();
+    assert!(matches!(full, Error::TagLimit(_)), "{full}");
+    assert_eq!(stream.state().row.tags["key-00"], "b");
+    let gone = ["key-00".to_owned(), "unknown".to_owned()];
+    fixture.streams.remove_tags(&stream, &gone).await.unwrap();
+    assert_eq!(stream.state().row.tags.len(), 49);
+}
+
+#[tokio::test]
 async fn with_a_delay_every_state_is_seen() {
     let state_delay = Duration::from_secs(1);
     let fixture = Fixture::with(Config { state_delay, limits: false }).await;

@@ -92,6 +92,36 @@ async fn a_delayed_split_happens_when_it_is_due() {
     assert_eq!(stream.state().row.status, Status::Active);
 }
 
+#[tokio::test]
+async fn scaling_keeps_records_and_answers_what_there_was() {
+    let fixture = Fixture::new().await;
+    let stream = fixture.stream(4).await;
+    fixture.put(&stream, "k", "before").await;
+    assert_eq!(fixture.streams.scale(&stream, 5).await.unwrap(), 4);
+    assert_eq!(stream.state().shards.open().len(), 5);
+    assert_eq!(stream.state().shards.all().len(), 15);
+    let mut found = Vec::new();
+    for shard in stream.state().shards.all() {
+        let (records, end) = fixture.read_all(&stream, shard.index, Start::TrimHorizon).await;
+        found.extend(texts(&records));
+        assert_eq!(end.next.is_none(), !shard.is_open());
+        assert_eq!(end.children.is_empty(), shard.is_open());
+    }
+    assert_eq!(found, ["before"]);
+    let too_many = fixture.streams.scale(&stream, 10_001).await.unwrap_err();
+    assert!(matches!(too_many, Error::ScaleLimit { .. }), "{too_many}");
+}
+
+#[tokio::test]
+async fn under_awss_limits_a_scaling_step_is_at_most_double_or_half() {
+    let fixture = Fixture::with(streams::Config { limits: true, ..Default::default() }).await;
+    let stream = fixture.stream(4).await;
+    for (target, allowed) in [(9, false), (1, false), (8, true), (4, true)] {
+        let scaled = fixture.streams.scale(&stream, target).await;
+        assert_eq!(scaled.is_ok(), allowed, "{target}: {scaled:?}");
+    }
+}
+
 /// Eight writers put while the stream goes 1 → 2 → 1 → 2 …; a reader follows the tree afterwards.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_record_is_read_once_and_in_order_through_reshards() {

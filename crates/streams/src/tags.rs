@@ -1,0 +1,44 @@
+//! A stream's tags.
+
+use std::collections::BTreeMap;
+
+use crate::engine::{Plan, Streams};
+use crate::error::Error;
+use crate::limits::TAGS_PER_RESOURCE_MAX;
+use crate::rows::StreamRow;
+use crate::stream::Stream;
+
+impl Streams {
+    /// Adds tags, over those with the same keys.
+    ///
+    /// # Errors
+    /// [`Error::TagLimit`].
+    pub async fn add_tags(
+        &self,
+        stream: &Stream,
+        added: BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        self.change(stream, |state| {
+            let mut tags = state.row.tags.clone();
+            tags.extend(added.clone());
+            if tags.len() > TAGS_PER_RESOURCE_MAX {
+                return Err(Error::TagLimit(stream.name.clone()));
+            }
+            Ok(Plan { row: Some(StreamRow { tags, ..state.row.clone() }), ..Plan::default() })
+        })
+        .await
+    }
+
+    /// Removes tags; keys that are not there are passed over.
+    ///
+    /// # Errors
+    /// If the log fails.
+    pub async fn remove_tags(&self, stream: &Stream, keys: &[String]) -> Result<(), Error> {
+        self.change(stream, |state| {
+            let mut tags = state.row.tags.clone();
+            tags.retain(|key, _| !keys.contains(key));
+            Ok(Plan { row: Some(StreamRow { tags, ..state.row.clone() }), ..Plan::default() })
+        })
+        .await
+    }
+}
