@@ -1,6 +1,7 @@
 """SubscribeToShard as boto3 and KCL need it."""
 
 import threading
+import time
 
 import pytest
 
@@ -172,7 +173,9 @@ def test_a_split_under_a_subscription_ends_it(kinesis, stream):
     subscription = fan_out.subscribe(kinesis, stream["consumer"], SHARD, "LATEST")
     _put(kinesis, stream, ["last words"])
     kinesis.split_shard(StreamName=name, ShardToSplit=SHARD, NewStartingHashKey=str(middle))
+    split_at = time.monotonic()
     events = list(fan_out.events_of(subscription))
+    assert time.monotonic() - split_at < 4, "the end waited for a heartbeat"
     records = [record["Data"] for event in events for record in event["Records"]]
     assert records == [b"last words"]
     _assert_end(events[-1], middle)

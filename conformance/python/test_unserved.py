@@ -1,5 +1,7 @@
 """What is not served yet says so, whatever the input."""
 
+import re
+
 import botocore.session
 import pytest
 
@@ -7,6 +9,14 @@ from rig import coverage, raw
 
 UNSERVED = sorted(set(coverage.operations()) - set(coverage.served()))
 MODEL = botocore.session.get_session().get_service_model("kinesis")
+
+ARNS = [
+    "arn:aws:kinesis:us-east-1:000000000000:stream/x",
+    "arn:aws:kinesis:us-east-1:000000000000:channel/x",
+    "arn:aws:kinesis:us-east-1:000000000000:queue/x",
+    "arn:aws:iam::000000000000:role/x",
+    "arn:aws:s3:::bucket",
+]
 
 
 def _least(shape):
@@ -29,7 +39,7 @@ def _least_text(shape):
         return shape.enum[0]
     pattern = shape.metadata.get("pattern", "")
     if "arn" in pattern:
-        return "arn:aws:kinesis:us-east-1:000000000000:stream/x"
+        return next(arn for arn in ARNS if re.fullmatch(pattern, arn))
     return "x" * max(1, shape.metadata.get("min", 1))
 
 
@@ -37,10 +47,7 @@ def _least_text(shape):
 def test_an_unserved_operation_answers_clearly(server, operation):
     shape = MODEL.operation_model(operation).input_shape
     answer = raw.RawClient(server).call(operation, _least(shape) if shape else {})
-    assert answer.status in (400, 501), answer.body
-    if answer.code == "ValidationException":
-        pytest.skip(f"the least input is not valid: {answer.message}")
-    assert (answer.status, answer.code) == (501, "UnsupportedOperationException")
+    assert (answer.status, answer.code) == (501, "UnsupportedOperationException"), answer.body
     assert operation in answer.message
 
 

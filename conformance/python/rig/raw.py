@@ -18,6 +18,11 @@ CBOR = "application/x-amz-cbor-1.1"
 TARGET = "Kinesis_20131202."
 
 
+def read_cbor(body: bytes):
+    """Reads CBOR, leaving tagged times as they are: AWS's are in milliseconds."""
+    return cbor2.loads(body, semantic_decoders={1: lambda value, _: ("tag 1", value)})
+
+
 @dataclass
 class Answer:
     """A response, read to its end."""
@@ -31,8 +36,8 @@ class Answer:
         """The body by its content type; `None` if there is none."""
         if not self.body:
             return None
-        kind = self.headers.get("content-type", "")
-        return cbor2.loads(self.body, tag_hook=lambda tag: tag) if "cbor" in kind else json.loads(self.body)
+        is_cbor = "cbor" in self.headers.get("content-type", "")
+        return read_cbor(self.body) if is_cbor else json.loads(self.body)
 
     @property
     def code(self):
