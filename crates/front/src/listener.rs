@@ -218,9 +218,8 @@ async fn accept(
             Ok((stream, peer)) => {
                 let (shared, open) = (Arc::clone(shared), connections.clone());
                 task::spawn(async move {
-                    open.add(1);
+                    let _counted = Open::new(open);
                     connection::serve(shared, stream, peer.ip()).await;
-                    open.add(-1);
                     drop(place);
                 });
             }
@@ -229,5 +228,21 @@ async fn accept(
                 shared.clock.sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+/// Counts a connection until dropped, however it ends.
+struct Open(Gauge);
+
+impl Open {
+    fn new(gauge: Gauge) -> Self {
+        gauge.add(1);
+        Open(gauge)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.add(-1);
     }
 }

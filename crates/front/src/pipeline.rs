@@ -1,5 +1,6 @@
 //! The pipeline: one function that reads like the specification.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,19 +10,23 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use identity::authorise;
 use identity::sigv4::Policy;
+use stdx::task;
 use telemetry::Observation;
-use wire::{Answer, Call, Codec, Fault};
+use wire::{Access, Answer, Call, Codec, Fault};
 
 use crate::body::{Allowance, Unread, discard, receive};
 use crate::connection::Peer;
 use crate::ids::Ids;
-use crate::limits::UNPROVEN_BODY_BYTES_MAX;
+use crate::limits::{DISCARD_BYTES_MAX, UNPROVEN_BODY_BYTES_MAX};
 use crate::listener::Shared;
 use crate::pages;
 use crate::precedence::{Facts, Named, body_state, judge};
 use crate::respond::{AnswerBody, EVENT_STREAM, Refusal, allow_origin, refusal_response, response};
 use crate::routes::{Content, Operation, Target};
 use crate::view::{Headers, view_of};
+
+/// An operation being served.
+type Serving = Pin<Box<dyn Future<Output = Result<Answer, Fault>> + Send>>;
 
 /// The header that chooses the operation: a signature must cover it.
 const MUST_SIGN: &[&str] = &["x-amz-target"];
@@ -139,8 +144,10 @@ impl<'a> CallRequest<'a> {
         };
         let unproven = matches!(standing, identity::Standing::Plausible(_));
         let allowance = self.allowance(operation.info.body_bytes_max, unproven);
-        let received = receive(body, self.content_length(), &allowance).await;
-        let mut received = received.map_err(|unread| refuse_unread(&unread))?;
+        let mut received = match receive(body, self.content_length(), &allowance).await {
+            Ok(received) => received,
+            Err(unread) => return Err(self.refuse_unread(body, &unread).await),
+        };
         *bytes_in = received.bytes.len() as u64;
         let proof = shared
             .authority
@@ -162,7 +169,12 @@ impl<'a> CallRequest<'a> {
             .map_err(|fault| self.refuse(&received.bytes, Ok(fault)))?;
         authorise(&call, operation.info.action, &prepared.resource()).map_err(Refusal::Fault)?;
         // Throttling joins here: `info.calls_per_second` per account and operation.
-        prepared.serve(call).await.map_err(Refusal::Fault)
+        let served = prepared.serve(call);
+        let answer = match operation.info.access {
+            Access::Mutate => finish(served).await,
+            Access::Read | Access::Data => served.await,
+        };
+        answer.map_err(Refusal::Fault)
     }
 
     /// The operation and codec, if the head names both.
@@ -205,11 +217,49 @@ impl<'a> CallRequest<'a> {
         match receive(body, self.content_length(), &allowance).await {
             Ok(received) => Ok(received.bytes),
             Err(Unread::TooLarge) => {
-                discard(body, &self.shared.clock).await;
+                self.discard(body).await;
                 Ok(Bytes::from_static(UNREAD))
             }
-            Err(unread) => Err(refuse_unread(&unread)),
+            Err(unread) => Err(self.refuse_unread(body, &unread).await),
         }
+    }
+
+    /// Throws a body away that is not wanted, unless its sender waits to be asked for it or it is
+    /// so long that closing the connection is the better answer.
+    async fn discard<B>(&self, body: &mut B)
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let waits = self.head.headers.contains_key(http::header::EXPECT);
+        let endless = self.content_length().is_some_and(|bytes| bytes > DISCARD_BYTES_MAX as u64);
+        if !waits && !endless {
+            discard(body, &self.shared.clock).await;
+        }
+    }
+
+    /// A body that could not be read is refused without asking what it would have meant.
+    async fn refuse_unread<B>(&self, body: &mut B, unread: &Unread) -> Refusal
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        if matches!(unread, Unread::TooLarge | Unread::Busy) {
+            self.discard(body).await;
+        }
+        let (status, code, message) = match unread {
+            Unread::TooLarge => {
+                (413, "RequestEntityTooLargeException", "The request body is longer than allowed.")
+            }
+            Unread::TooSlow => {
+                (408, "RequestTimeoutException", "The request body came too slowly.")
+            }
+            Unread::Busy => (
+                503,
+                "ServiceUnavailableException",
+                "The server holds as many request bodies as it may. Please try again.",
+            ),
+            Unread::Cut => (400, "SerializationException", "The request body broke off."),
+        };
+        Refusal::Fault(Fault { status, ..Fault::client(code, message) })
     }
 
     /// Chooses the refusal by AWS's precedence. `fault` is what the failing step said: `Err` if
@@ -233,21 +283,12 @@ impl<'a> CallRequest<'a> {
     }
 }
 
-/// A body that could not be read is refused without asking what it would have meant.
-fn refuse_unread(unread: &Unread) -> Refusal {
-    let (status, code, message) = match unread {
-        Unread::TooLarge => {
-            (413, "RequestEntityTooLargeException", "The request body is longer than allowed.")
-        }
-        Unread::TooSlow => (408, "RequestTimeoutException", "The request body came too slowly."),
-        Unread::Busy => (
-            503,
-            "ServiceUnavailableException",
-            "The server holds as many request bodies as it may. Please try again.",
-        ),
-        Unread::Cut => (400, "SerializationException", "The request body broke off."),
-    };
-    Refusal::Fault(Fault { status, ..Fault::client(code, message) })
+/// Carries a change through even if its caller hangs up: a dropped future would stop half-way.
+async fn finish(served: Serving) -> Result<Answer, Fault> {
+    match task::spawn(served).await {
+        Ok(answer) => answer,
+        Err(_panicked) => Err(Fault::internal()),
+    }
 }
 
 /// Metrics and the access log.

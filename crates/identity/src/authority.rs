@@ -7,8 +7,8 @@ use wire::Fault;
 
 use crate::keys::{Identity, KeyRing, Proof};
 use crate::sigv4::{
-    HeaderView, Payload, Policy, Presented, RequestView, Scope, hashes_equal, hex_of, read, sha256,
-    signature_mismatch,
+    HeaderView, Payload, Policy, Presented, RequestView, Scope, claimed_credential, hashes_equal,
+    hex_of, is_region, read, sha256, signature_mismatch,
 };
 
 /// The region of a request that names none, where signatures are not asked for.
@@ -51,7 +51,7 @@ impl Authority {
         let ring = match self {
             Authority::SigV4(ring) => ring,
             Authority::None(identity) => {
-                let region = claimed_region(request.headers).unwrap_or(REGION_DEFAULT).into();
+                let region = claimed_region(request).as_deref().unwrap_or(REGION_DEFAULT).into();
                 return Ok(Standing::Trusted(Proof { identity: Arc::clone(identity), region }));
             }
         };
@@ -110,11 +110,9 @@ impl Authority {
     }
 }
 
-/// The region in the scope of an `Authorization` header, believed without proof.
-fn claimed_region<H: HeaderView + ?Sized>(headers: &H) -> Option<&str> {
-    let value = std::str::from_utf8(headers.value("authorization")?).ok()?;
-    let (_, rest) = value.split_once("Credential=")?;
-    let credential = rest.split([',', ' ']).next()?;
-    let region = Scope::parse(credential)?.region;
-    crate::sigv4::is_region(region).then_some(region)
+/// The region in a request's credential scope, believed without proof.
+fn claimed_region<H: HeaderView + ?Sized>(request: &RequestView<'_, H>) -> Option<String> {
+    let credential = claimed_credential(request)?;
+    let region = Scope::parse(&credential)?.region;
+    is_region(region).then(|| region.to_owned())
 }

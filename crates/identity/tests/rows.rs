@@ -3,6 +3,7 @@
 
 use identity::sigv4::{Policy, hex_of, parse_basic, sha256};
 use identity::{Authority, Credentials, Identity, KeyPair, KeyRing, RequestView, sign};
+use proptest::prelude::*;
 use stdx::{Entropy, UnixMillis};
 use wire::Fault;
 
@@ -276,3 +277,34 @@ fn presigned_requests_live_as_long_as_they_say() {
     }
     assert_fault(prove(&host, &query("3600")), INVALID, MISMATCH);
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 5000, ..ProptestConfig::default() })]
+
+    /// Whatever strangers send: a fault, never a panic, never belief.
+    #[test]
+    fn nonsense_is_refused(
+        authorization in prop::option::of(AUTHORIZATION), query in QUERY, path in "[ -~]{0,20}",
+        date in "(20261124T120000Z|[ -~]{0,18}|\\PC{0,10})", token in prop::option::of("[ -~]{0,8}"),
+    ) {
+        let mut all = headers(&[("host", "h"), ("x-amz-date", &date)]);
+        let optional = [("authorization", authorization), ("x-amz-security-token", token)];
+        for (name, value) in optional {
+            all.extend(value.map(|value| (name.to_owned(), value)));
+        }
+        let view = RequestView { path: &path, ..view(&all, &query) };
+        let authority = authority();
+        let proven = authority
+            .examine(&view, POLICY, now())
+            .and_then(|standing| authority.conclude(standing, &view, BODY));
+        prop_assert!(proven.is_err());
+        // Without signatures nothing is refused either.
+        prop_assert!(Authority::none("1").examine(&view, POLICY, now()).is_ok());
+    }
+}
+
+const AUTHORIZATION: &str = "(AWS4-HMAC-SHA256|[ -~]{0,8})[ ,]?(Credential=(AKIDEXAMPLE|[ -~]{0,4})\
+    (/(20261124|us-east-1|kinesis|aws4_request|[ -~]{0,3})){0,5})?,? ?(SignedHeaders=[a-z;:-]{0,12})?\
+    ,? ?(Signature=([0-9a-f]{64}|\\PC{0,4}))?";
+const QUERY: &str = "((X-Amz-(Algorithm|Credential|Signature|SignedHeaders|Date|Expires)=?\
+    ([ -~]|%[0-9a-zA-Z]{0,2}){0,6}|\\PC{0,3})&){0,8}";

@@ -217,6 +217,13 @@ async fn without_signatures_everyone_is_root() {
     let value: serde_json::Value =
         serde_json::from_slice(&server.send(&scoped).await.body).unwrap();
     assert_eq!(value["Region"], "ap-south-1");
+    let mut presigned = unsigned(&server, ECHO, "{}");
+    presigned.path = "/?X-Amz-Algorithm=a&X-Amz-Credential=k%2Fd%2Fsa-east-1%2Ftoy%2Faws4_request&\
+                      X-Amz-Signature=s&X-Amz-SignedHeaders=host&X-Amz-Date=d"
+        .into();
+    let value: serde_json::Value =
+        serde_json::from_slice(&server.send(&presigned).await.body).unwrap();
+    assert_eq!(value["Region"], "sa-east-1");
 }
 
 #[tokio::test]

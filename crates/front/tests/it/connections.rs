@@ -126,3 +126,15 @@ async fn idle_connections_are_closed_after_a_while() {
     server.pass(Duration::from_secs(130)).await;
     assert!(wire.is_closed().await);
 }
+
+#[tokio::test]
+async fn a_change_is_carried_through_though_its_caller_hangs_up() {
+    let server = Server::start(Setting { clock: still_clock(), ..Setting::default() });
+    let mut wire = server.connect().await;
+    wire.write(&server.call("Change", "{}").bytes()).await;
+    settle().await;
+    drop(wire);
+    settle().await;
+    server.pass(Duration::from_secs(toy::CHANGE_SECONDS)).await;
+    assert_eq!(toy::CHANGES.load(std::sync::atomic::Ordering::SeqCst), 1);
+}

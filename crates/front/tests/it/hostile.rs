@@ -120,6 +120,66 @@ async fn a_full_budget_makes_callers_wait_and_then_come_again() {
 }
 
 #[tokio::test]
+async fn a_stranger_who_asks_first_is_not_asked_for_the_body() {
+    let server = Server::plain();
+    let headers = [("content-type", JSON), ("x-amz-target", ECHO), ("expect", "100-continue")];
+    let stranger = server.message(&headers, &[b' '; 300_000]);
+    let mut wire = server.connect().await;
+    wire.write(stranger.head().as_bytes()).await;
+    assert_eq!(wire.reply().await.fault().1, "MissingAuthenticationTokenException");
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_routes_cap_is_answered_not_reset() {
+    let server = Server::plain();
+    let body = " ".repeat(crate::toy::ECHO_BYTES_MAX + 1);
+    let reply = server.send(&server.call("Echo", &body)).await;
+    assert_eq!(reply.status, 413);
+}
+
+const H2_START: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// An HTTP/2 frame (RFC 9113 § 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut frame = (payload.len() as u32).to_be_bytes()[1..].to_vec();
+    frame.extend_from_slice(&[kind, flags]);
+    frame.extend_from_slice(&stream.to_be_bytes());
+    frame.extend_from_slice(payload);
+    frame
+}
+
+/// Sends until the server closes; true if it did before all was sent.
+async fn is_cut_off(server: &Server, pieces: impl Iterator<Item = Vec<u8>>) -> bool {
+    let mut wire = server.connect().await;
+    wire.write(H2_START).await;
+    for piece in pieces {
+        if tokio::io::AsyncWriteExt::write_all(&mut wire.stream, &piece).await.is_err() {
+            return true;
+        }
+    }
+    let clock = stdx::Clock::system();
+    clock.timeout(Duration::from_secs(5), wire.rest()).await.is_some()
+}
+
+#[tokio::test]
+async fn rapid_resets_and_endless_headers_close_the_connection() {
+    /// `POST`, `http`, `/` from HPACK's static table, and an authority `a`.
+    const HEADERS: &[u8] = &[0x83, 0x86, 0x84, 0x41, 0x01, b'a'];
+    let server = Server::plain();
+    let resets = (0..20_000u32).map(|index| {
+        let stream = index * 2 + 1;
+        let mut pair = frame(1, 4, stream, HEADERS);
+        pair.extend(frame(3, 0, stream, &8u32.to_be_bytes()));
+        pair
+    });
+    assert!(is_cut_off(&server, resets).await);
+    let endless = std::iter::once(frame(1, 0, 1, HEADERS))
+        .chain((0..10_000).map(|_| frame(9, 0, 1, &[0x40, 0x01, b'n', 0x01, b'v'].repeat(3_000))));
+    assert!(is_cut_off(&server, endless).await);
+    assert_eq!(server.send(&server.call("Echo", "{}")).await.status, 200);
+}
+
+#[tokio::test]
 async fn nonsense_does_no_harm() {
     let server = Server::plain();
     for bytes in [&b"\x16\x03\x01\x02\x00"[..], b"\0\0\0\0", b"GET\r\n\r\n", b"\xff\xfe"] {

@@ -1,7 +1,8 @@
-//! Two operations by hand: one answers what it is told, one streams.
+//! Three operations by hand: one answers what it is told, one changes something, one streams.
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -69,6 +70,39 @@ impl Operation for Echo {
     }
 }
 
+/// Waits five seconds and then has happened.
+pub(crate) struct Change;
+
+/// How long a `Change` takes.
+pub(crate) const CHANGE_SECONDS: u64 = 5;
+/// How often a `Change` has happened, over all servers of this test.
+pub(crate) static CHANGES: AtomicU32 = AtomicU32::new(0);
+
+impl Operation for Change {
+    type Input = ();
+    type Output = ();
+    const INFO: OperationInfo = OperationInfo {
+        name: "Change",
+        action: "toy:Change",
+        kind: Kind::Unary,
+        access: Access::Mutate,
+        calls_per_second: None,
+        body_bytes_max: 1024,
+    };
+
+    fn decode(_codec: Codec, _body: &Bytes) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn encode(_codec: Codec, (): ()) -> Answer {
+        Answer::Body(Bytes::new())
+    }
+
+    fn resource(_input: &()) -> Resource {
+        Resource::Any
+    }
+}
+
 /// Answers frames `tick 0`, `tick 1`, … for ever, one per second of the clock.
 pub(crate) struct Ticks;
 
@@ -128,6 +162,14 @@ impl Serve<Echo> for Toy {
     }
 }
 
+impl Serve<Change> for Toy {
+    async fn serve(&self, _call: &Call, (): ()) -> Result<(), Fault> {
+        self.clock.sleep(std::time::Duration::from_secs(CHANGE_SECONDS)).await;
+        CHANGES.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
 impl Serve<Ticks> for Toy {
     async fn serve(&self, _call: &Call, (): ()) -> Result<EventStream<u64>, Fault> {
         Ok(Box::pin(Ticking { clock: self.clock.clone(), next: 0, wait: None }))
@@ -159,6 +201,10 @@ impl Stream for Ticking {
 
 pub(crate) fn services(clock: &Clock) -> Vec<Service> {
     let toy = Arc::new(Toy { clock: clock.clone() });
-    let endpoints = vec![endpoint::<_, Echo>(Arc::clone(&toy)), endpoint::<_, Ticks>(toy)];
+    let endpoints = vec![
+        endpoint::<_, Echo>(Arc::clone(&toy)),
+        endpoint::<_, Change>(Arc::clone(&toy)),
+        endpoint::<_, Ticks>(toy),
+    ];
     vec![Service { profile: &PROFILE, endpoints }]
 }

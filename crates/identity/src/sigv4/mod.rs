@@ -20,8 +20,8 @@ pub(crate) use canonical::{canonical_request, header_rule, string_to_sign};
 pub use canonical::{hex_of, sha256};
 pub use date::{basic_format, parse_basic};
 pub use fault::{expired_token, signature_mismatch, unrecognized_client};
-pub(crate) use read::is_region;
 pub use read::{Policy, read};
+pub(crate) use read::{claimed_credential, is_region};
 pub use scope::Scope;
 
 /// The only algorithm of the Kinesis family (`facts/security.md` § 1.1).

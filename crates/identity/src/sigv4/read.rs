@@ -78,6 +78,17 @@ pub fn read<'a, H: HeaderView + ?Sized>(
     })
 }
 
+/// The credential that a request claims in either form, if any; nothing about it is checked.
+pub(crate) fn claimed_credential<'a, H: HeaderView + ?Sized>(
+    request: &RequestView<'a, H>,
+) -> Option<Cow<'a, str>> {
+    let Some(authorization) = request.headers.value("authorization") else {
+        return presigned::claims(request.query).ok().map(|claims| claims.credential);
+    };
+    let (_, rest) = std::str::from_utf8(authorization).ok()?.split_once("Credential=")?;
+    rest.split([',', ' ']).next().map(Cow::Borrowed)
+}
+
 /// Rows 6 and 7.
 fn check_date(claims: &Claims<'_>, now: UnixMillis) -> Result<(), Fault> {
     let timestamp = &claims.timestamp;
