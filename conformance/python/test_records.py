@@ -167,3 +167,18 @@ def test_by_arn(kinesis):
     )["ShardIterator"]
     page = kinesis.get_records(ShardIterator=position, StreamARN=arn)
     assert [record["Data"] for record in page["Records"]] == [b"one", b"two"]
+
+
+def test_a_dry_run_says_so_and_does_nothing(kinesis):
+    name = streams.create(kinesis)
+    attempts = [
+        lambda: kinesis.put_record(StreamName=name, Data=b"x", PartitionKey="k", DryRun=True),
+        lambda: kinesis.put_records(
+            StreamName=name, Records=[{"Data": b"x", "PartitionKey": "k"}], DryRun=True
+        ),
+    ]
+    for attempt in attempts:
+        with pytest.raises(kinesis.exceptions.ClientError) as caught:
+            attempt()
+        assert caught.value.response["Error"]["Code"] == "DryRunOperationException"
+    assert streams.read_shard(kinesis, name, "shardId-000000000000") == []

@@ -118,9 +118,12 @@ def test_a_token_stands_alone(kinesis):
     """As in AWS, where boto3's own paginator breaks on it (boto/botocore issue 2009)."""
     name = streams.create(kinesis, shards=3)
     token = kinesis.list_shards(StreamName=name, MaxResults=1)["NextToken"]
-    words = "NextToken and StreamName cannot be provided together."
-    with pytest.raises(kinesis.exceptions.InvalidArgumentException, match=words):
-        kinesis.list_shards(StreamName=name, NextToken=token)
+    arn = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamARN"]
+    more = {"StreamName": name, "StreamARN": arn, "ExclusiveStartShardId": "shardId-000000000000"}
+    for member, value in more.items():
+        words = f"NextToken and {member} cannot be provided together."
+        with pytest.raises(kinesis.exceptions.InvalidArgumentException, match=words):
+            kinesis.list_shards(NextToken=token, **{member: value})
     with pytest.raises(kinesis.exceptions.InvalidArgumentException):
         kinesis.list_shards(NextToken="not a token")
     with pytest.raises(kinesis.exceptions.InvalidArgumentException):

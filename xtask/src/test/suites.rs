@@ -28,6 +28,8 @@ pub(super) const SUITES: &[Suite] = &[
             "test_records.py",
             "test_iterators.py",
             "test_resharding.py",
+            "test_scaling.py",
+            "test_tags.py",
             "test_consumers.py",
             "test_fan_out.py",
             "test_errors.py",
