@@ -68,7 +68,13 @@ impl Kinesis {
                 Err(invalid_argument("Either NextToken or StreamName should be provided."))
             }
             (Some(_), Some(_)) => {
-                Err(invalid_argument("NextToken and StreamName cannot be provided together."))
+                // aws/aws-cli issue 9635 shows that AWS tells the two apart.
+                let named = if name.is_some() { "StreamName" } else { "StreamARN" };
+                Err(not_together(named))
+            }
+            // awslabs/amazon-kinesis-scaling-utils pull request 82.
+            (Some(_), None) if input.exclusive_start_shard_id.is_some() => {
+                Err(not_together("ExclusiveStartShardId"))
             }
             (Some(token), None) => self.resume_listing(call, token),
             (None, Some(_)) => {
@@ -103,6 +109,10 @@ impl Kinesis {
         let filter = read_filter(&stream, filter.as_ref())?;
         Ok(Listing { stream, filter, after: Some(after) })
     }
+}
+
+fn not_together(named: &str) -> Fault {
+    invalid_argument(format!("NextToken and {named} cannot be provided together."))
 }
 
 fn read_filter(
