@@ -129,7 +129,8 @@ impl Core {
 
     /// Whether so much is unflushed that writes wait.
     pub(crate) fn must_wait_for_flush(&self) -> bool {
-        self.unflushed.bytes() >= self.config.tail_bytes_max && !self.condition.is_disk_full()
+        let failing = self.condition.flush_failed.load(Ordering::Acquire);
+        self.unflushed.bytes() >= self.config.tail_bytes_max && !failing
     }
 
     /// Commits an empty chunk if the last one needs it to be provable.
@@ -151,13 +152,19 @@ impl Core {
     fn refuse_if_unable(&self, backlog: &mut VecDeque<Request>) {
         let memory_full = self.memory_held.load(Ordering::Relaxed) >= self.config.memory_bytes_max;
         let tail_full = self.unflushed.bytes() >= self.config.tail_bytes_max;
-        let full = memory_full || tail_full && self.condition.is_disk_full();
-        if !full {
+        let failing = self.condition.flush_failed.load(Ordering::Acquire);
+        let unable = memory_full || tail_full && failing;
+        if !unable {
             return;
         }
+        let error = if memory_full || self.condition.is_disk_full() {
+            StoreError::DiskFull
+        } else {
+            StoreError::Unavailable("its recent data cannot be moved on")
+        };
         let (mut refused, kept) = backlog.drain(..).partition(Request::has_records);
         *backlog = kept;
-        refuse_all(&mut refused, &StoreError::DiskFull);
+        refuse_all(&mut refused, &error);
     }
 
     fn commit(&self, sealed: SealedChunk) {

@@ -191,7 +191,8 @@ pub(crate) fn put_if_absent(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Re
     let temporary = write_temporary(disk, name, bytes)?;
     disk.link(&temporary, name)?;
     disk.sync_folder(folder_of(name))?;
-    disk.remove(&temporary)
+    let _replaced_next_time = disk.remove(&temporary);
+    Ok(())
 }
 
 fn write_temporary(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<String> {

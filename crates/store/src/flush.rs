@@ -143,6 +143,7 @@ impl Core {
         let due_in = self.flush_due_in();
         if due_in == Some(Duration::ZERO) {
             let flushed = self.flush();
+            self.condition.flush_failed.store(flushed.is_err(), Ordering::Release);
             self.flush_signal.flushed();
             if let Err(error) = flushed {
                 self.condition.set_disk_full(is_full(&error));
@@ -181,17 +182,14 @@ impl Core {
             manifest.segment_next += 1;
             manifest.segment_next - 1
         };
-        let mut writer = SegmentWriter::create(&*folder.disk, number)?;
+        let name = crate::segment::name_of(number);
         let plan = Plan { core: self, folder };
-        let all_rows = plan.write_rows(&mut writer, &chunks, &joined)?;
-        plan.write_records(&mut writer, &chunks, &joined)?;
-        let segment = if writer.is_empty() && !all_rows {
-            drop(writer);
-            folder.disk.remove(&crate::segment::name_of(number))?;
-            None
-        } else {
-            Some(writer.finish(&*folder.disk, all_rows)?)
-        };
+        let (segment, all_rows) = plan.write(number, &chunks, &joined).inspect_err(|_| {
+            let _partly_written = folder.disk.remove(&name);
+        })?;
+        if segment.is_none() {
+            folder.disk.remove(&name)?;
+        }
         self.commit_flush(folder, &chunks, &joined, segment)?;
         if all_rows {
             self.condition.inferred.store(false, Ordering::Relaxed);
@@ -225,6 +223,11 @@ impl Core {
         next.quarantined = self.condition.quarantined();
         let committed = manifest::commit(&*folder.disk, &mut next);
         manifest.number = next.number;
+        if let (Err(_), Some(state)) = (&committed, &segment)
+            && manifest::is_absent(&*folder.disk, next.number)
+        {
+            let _a_start_removes_it = folder.disk.remove(&crate::segment::name_of(state.number));
+        }
         committed?;
         *manifest = next;
         let mut list = folder.segments.list()[..keep].to_vec();
@@ -337,6 +340,22 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
+    /// Writes the segment; `None` if there is nothing to be in it. And whether it has all rows.
+    fn write(
+        &self,
+        number: u64,
+        chunks: &[Arc<Chunk>],
+        joined: &[Arc<Segment>],
+    ) -> io::Result<(Option<SegmentState>, bool)> {
+        let mut writer = SegmentWriter::create(&*self.folder.disk, number)?;
+        let all_rows = self.write_rows(&mut writer, chunks, joined)?;
+        self.write_records(&mut writer, chunks, joined)?;
+        if writer.is_empty() && !all_rows {
+            return Ok((None, false));
+        }
+        Ok((Some(writer.finish(&*self.folder.disk, all_rows)?), all_rows))
+    }
+
     /// A block's body; `None` if it is damaged, which is remembered.
     fn load(&self, source: &BlockSource) -> io::Result<Option<Bytes>> {
         match source.load(self.core.sabotage.verifies()) {

@@ -30,6 +30,8 @@ pub(crate) struct Condition {
     pub(crate) poisoned: AtomicBool,
     pub(crate) disk_full: AtomicBool,
     pub(crate) closed: AtomicBool,
+    /// Whether the last flush failed: writes then do not wait for the next.
+    pub(crate) flush_failed: AtomicBool,
     /// Whether logs are known only because they have records: the next flush writes all rows.
     pub(crate) inferred: AtomicBool,
     quarantined: Mutex<BTreeSet<Quarantine>>,

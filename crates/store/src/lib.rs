@@ -43,6 +43,10 @@ mod crash_tests;
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
+mod encoding_tests;
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod sim_disk;
 #[cfg(test)]
 mod workload;

@@ -258,15 +258,21 @@ pub(crate) fn load(disk: &dyn Disk) -> Result<Option<Manifest>, OpenError> {
 }
 
 /// Makes `manifest` the newest, under the next number, durably; then removes those before the last.
+/// After an error it may be durable all the same, which the next commit then supersedes.
 pub(crate) fn commit(disk: &dyn Disk, manifest: &mut Manifest) -> io::Result<()> {
     manifest.number += 1;
     disk::put_if_absent(disk, &name_of(manifest.number), &manifest.encode())?;
-    for name in disk.list(MANIFEST_FOLDER)? {
+    for name in disk.list(MANIFEST_FOLDER).unwrap_or_default() {
         if parse_number(&name).is_some_and(|number| number + 1 < manifest.number) {
-            disk.remove(&format!("{MANIFEST_FOLDER}/{name}"))?;
+            let _tried_again_next_time = disk.remove(&format!("{MANIFEST_FOLDER}/{name}"));
         }
     }
     Ok(())
+}
+
+/// Whether a start would surely not find this number.
+pub(crate) fn is_absent(disk: &dyn Disk, number: u64) -> bool {
+    matches!(disk.open(&name_of(number)), Err(error) if error.kind() == io::ErrorKind::NotFound)
 }
 
 /// A number as files carry it: 16 hexadecimal digits.

@@ -8,7 +8,7 @@ use stdx::UnixMillis;
 use crate::block::{BLOCK_HEADER_BYTES, BlockAt, BlockHeader, BlockKind, Home, RowEntry};
 use crate::chunk::{BLOCK_OVERHEAD_BYTES, CHUNK_HEADER_BYTES, ChunkHeader, close_with_trailer};
 use crate::id::{LogId, Position, TableId};
-use crate::limits::BLOCK_BYTES_GATHERED_MAX;
+use crate::limits::{BLOCK_BYTES_GATHERED_MAX, CHUNK_ALIGN, ENCODE_AHEAD_BYTES};
 use crate::logs::LogRow;
 use crate::queue::Waiter;
 
@@ -59,6 +59,8 @@ pub(crate) struct OpenChunk {
     gathered: Vec<Gathered>,
     gathering: HashMap<LogId, usize>,
     gathered_bytes: usize,
+    /// What the last chunk took, if it was large: this one will be too, and growing costs a copy.
+    expected_bytes: usize,
     pub(crate) effects: Effects,
     pub(crate) waiters: Vec<Waiter>,
 }
@@ -128,6 +130,7 @@ impl OpenChunk {
 
     fn copy(&mut self, log: LogId, kind: BlockKind, first: Position, count: u32, parts: &[&Bytes]) {
         if self.buffer.is_empty() {
+            self.buffer.reserve(self.expected_bytes);
             self.buffer.resize(CHUNK_HEADER_BYTES, 0);
         }
         let at = self.buffer.len();
@@ -149,13 +152,16 @@ impl OpenChunk {
 
     /// Finishes the chunk and leaves an empty one.
     pub(crate) fn seal(&mut self, seal: &Seal) -> SealedChunk {
-        self.buffer.reserve(self.bytes() + BLOCK_OVERHEAD_BYTES + crate::limits::CHUNK_ALIGN);
+        self.buffer.reserve(self.bytes() + BLOCK_OVERHEAD_BYTES + CHUNK_ALIGN);
         for index in 0..self.gathered.len() {
             if !self.gathered[index].parts.is_empty() {
                 self.copy_gathered(index);
             }
         }
-        let mut chunk = std::mem::take(self);
+        let large = self.buffer.len() > ENCODE_AHEAD_BYTES;
+        let expected_bytes = if large { self.bytes() + BLOCK_OVERHEAD_BYTES } else { 0 };
+        let fresh = OpenChunk { expected_bytes, ..OpenChunk::default() };
+        let mut chunk = std::mem::replace(self, fresh);
         let mut bytes = chunk.buffer;
         if bytes.is_empty() {
             bytes.resize(CHUNK_HEADER_BYTES, 0);
@@ -183,6 +189,10 @@ impl OpenChunk {
             arrival: seal.arrival,
         };
         bytes[..CHUNK_HEADER_BYTES].copy_from_slice(&header.encode());
+        if bytes.capacity() > bytes.len() / 4 * 5 {
+            // The chunk stays in memory until it is flushed.
+            bytes.shrink_to_fit();
+        }
         SealedChunk {
             home: seal.home,
             bytes: bytes.into(),

@@ -193,7 +193,7 @@ impl SimDisk {
             let part = pending.map_or(Part::All, |order| part(crash.writes, order));
             match op {
                 Op::Write { file, at, bytes } => {
-                    write_part(files.entry(*file).or_default(), *at, bytes, part)
+                    write_part(files.entry(*file).or_default(), *at, bytes, part);
                 }
                 Op::Length { file, bytes } if !matches!(part, Part::None) => {
                     files.entry(*file).or_default().resize(*bytes as usize, 0);

@@ -1,6 +1,9 @@
 //! The store from outside: its promises, kept over restarts, kills and other processes.
+// These tests look at the folder behind the store's back, and panic when anything is off.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 mod basics;
 mod folders;
+mod golden;
 mod kill;
 mod support;

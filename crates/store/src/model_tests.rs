@@ -1,0 +1,225 @@
+//! Random work against a model so naive that it cannot be wrong.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use stdx::Entropy;
+use tokio::sync::oneshot;
+
+use crate::core::Core;
+use crate::id::{LogId, Position, TableId};
+use crate::lane::Sabotage;
+use crate::queue::Request;
+use crate::request::{
+    AppendOutcome, Commit, CommitError, Committed, Expect, LogAppend, ReadBudget, ReadFrom,
+    RowWrite,
+};
+use crate::sequencer::{append_bytes, commit_bytes};
+use crate::sim_disk::SimDisk;
+use crate::workload::open;
+use crate::{RecordBatch, StoreError};
+
+const TABLE: TableId = TableId(3);
+const STEPS: usize = 150;
+
+#[derive(Clone, Debug, Default)]
+struct ModelLog {
+    records: Vec<(Position, Vec<u8>)>,
+    closed: bool,
+    trimmed: usize,
+}
+
+#[derive(Debug, Default)]
+struct Model {
+    logs: BTreeMap<LogId, ModelLog>,
+    rows: BTreeMap<Bytes, (u64, Bytes)>,
+}
+
+struct Run {
+    disk: SimDisk,
+    core: Option<Core>,
+    model: Model,
+    entropy: Entropy,
+}
+
+impl Run {
+    fn core(&self) -> &Core {
+        self.core.as_ref().unwrap()
+    }
+
+    fn below(&self, bound: usize) -> usize {
+        self.entropy.below(bound as u64) as usize
+    }
+
+    fn any_log(&self) -> LogId {
+        let known: Vec<LogId> = self.model.logs.keys().copied().collect();
+        let unknown = LogId::new(1, 1 << 30);
+        *known.get(self.below(known.len() + 1)).unwrap_or(&unknown)
+    }
+
+    fn payloads(&self) -> Vec<Vec<u8>> {
+        let sizes = [3, 200, 2000, 9000];
+        (0..=self.below(3))
+            .map(|_| {
+                let mut payload = vec![0; self.below(sizes[self.below(4)])];
+                self.entropy.fill(&mut payload);
+                payload
+            })
+            .collect()
+    }
+
+    fn append(&mut self) {
+        let (log, payloads) = (self.any_log(), self.payloads());
+        let mut builder = RecordBatch::builder();
+        payloads.iter().for_each(|payload| builder.push(&[payload]));
+        let batch = vec![LogAppend::new(log, builder.finish())];
+        let (reply, mut answer) = oneshot::channel::<Result<_, StoreError>>();
+        let bytes = append_bytes(&batch);
+        self.core().queue.push(Request::Append { batch, bytes, reply });
+        while self.core().lane_step() || self.core().has_work() {}
+        let outcome = answer.try_recv().unwrap().unwrap()[0];
+        match self.model.logs.get_mut(&log) {
+            None => assert_eq!(outcome, AppendOutcome::UnknownLog),
+            Some(own) if own.closed => assert_eq!(outcome, AppendOutcome::Closed),
+            Some(own) => {
+                let AppendOutcome::Appended { first, .. } = outcome else { panic!("{outcome:?}") };
+                assert!(own.records.last().is_none_or(|(last, _)| *last < first));
+                let positions = (0..).map(|index| first.plus(index));
+                own.records.extend(positions.zip(payloads));
+            }
+        }
+    }
+
+    fn send(&self, commit: Commit) -> Result<Committed, CommitError> {
+        let (reply, mut answer) = oneshot::channel();
+        let bytes = commit_bytes(&commit);
+        self.core().queue.push(Request::Commit { commit: Box::new(commit), bytes, reply });
+        while self.core().lane_step() || self.core().has_work() {}
+        answer.try_recv().unwrap()
+    }
+
+    fn commit(&mut self) {
+        let key = Bytes::from(vec![b'a' + self.below(5) as u8]);
+        let present = self.model.rows.get(&key).cloned();
+        let expect = match self.below(4) {
+            0 => Expect::Absent,
+            1 => Expect::Version(present.as_ref().map_or(1, |row| row.0)),
+            _ => Expect::Any,
+        };
+        let value = (self.below(4) > 0).then(|| Bytes::from(self.payloads().concat()));
+        let opens = (0..self.below(3))
+            .map(|_| LogId(self.core().log_next.fetch_add(1, Ordering::Relaxed)))
+            .collect::<Vec<_>>();
+        let closes = if self.below(3) == 0 { vec![self.any_log()] } else { Vec::new() };
+        let row = RowWrite { table: TABLE, key: key.clone(), value: value.clone(), expect };
+        let commit = Commit {
+            rows: vec![row],
+            opens: opens.clone(),
+            closes: closes.clone(),
+            ..Commit::default()
+        };
+        let met = match expect {
+            Expect::Any => true,
+            Expect::Absent => present.is_none(),
+            Expect::Version(version) => present.as_ref().is_some_and(|row| row.0 == version),
+        };
+        let known = closes.iter().all(|log| self.model.logs.contains_key(log));
+        match self.send(commit) {
+            Err(CommitError::Conflict { row: 0 }) => assert!(!met),
+            Err(CommitError::UnknownLog(log)) => assert!(!known && closes.contains(&log)),
+            Err(error) => panic!("{error}"),
+            Ok(committed) => {
+                assert!(met && known);
+                let version = committed.versions[0];
+                assert!(present.is_none_or(|row| row.0 < version));
+                match value {
+                    Some(value) => drop(self.model.rows.insert(key, (version, value))),
+                    None => drop(self.model.rows.remove(&key)),
+                }
+                self.model.logs.extend(opens.into_iter().map(|log| (log, ModelLog::default())));
+                for end in committed.closed {
+                    let own = self.model.logs.get_mut(&end.log).unwrap();
+                    assert!(own.records.last().is_none_or(|(last, _)| *last < end.end));
+                    own.closed = true;
+                }
+            }
+        }
+    }
+
+    fn trim(&mut self) {
+        let log = self.any_log();
+        if self.below(5) == 0 {
+            self.send(Commit { forgets: vec![log], ..Commit::default() }).unwrap();
+            self.model.logs.remove(&log);
+            return;
+        }
+        let Some(own) = self.model.logs.get(&log) else { return };
+        let keep_from = self.below(own.records.len() + 1);
+        let Some(&(below, _)) = own.records.get(keep_from) else { return };
+        self.send(Commit { trims: vec![(log, below)], ..Commit::default() }).unwrap();
+        let own = self.model.logs.get_mut(&log).unwrap();
+        own.trimmed = own.trimmed.max(keep_from);
+    }
+
+    fn step(&mut self) {
+        if self.core().unflushed.bytes() > 200_000 {
+            self.core().flush().unwrap();
+        }
+        match self.below(20) {
+            0..10 => self.append(),
+            10..15 => self.commit(),
+            15 | 16 => self.trim(),
+            17 => self.core().flush().unwrap(),
+            18 => {
+                self.core().delete_trimmed(self.core().folder.as_ref().unwrap()).unwrap();
+                self.core().prove_step();
+            }
+            _ => {
+                self.core = None;
+                self.core = Some(open(&self.disk, Sabotage::None).unwrap());
+            }
+        }
+    }
+
+    fn check(&self) {
+        assert!(self.core().condition.health().ready);
+        for (log, own) in &self.model.logs {
+            let mut from = Position::ZERO;
+            let mut found = Vec::new();
+            loop {
+                let budget = ReadBudget { records_max: 1 + self.below(9), bytes_max: 20_000 };
+                let page = self.core().read_page(*log, ReadFrom::Position(from), budget, true);
+                let page = page.unwrap().unwrap();
+                let records = page.records.into_iter();
+                found.extend(records.map(|record| (record.position, record.payload.to_vec())));
+                if page.at_tail {
+                    assert_eq!(page.closed_end, own.closed);
+                    break;
+                }
+                from = page.next;
+            }
+            assert_eq!(found, own.records[own.trimmed..], "{log}");
+        }
+        self.core().tables.rows(TABLE).read(|rows| {
+            let own = rows.iter().map(|(key, row)| (key.clone(), (row.version, row.value.clone())));
+            assert_eq!(own.collect::<BTreeMap<_, _>>(), self.model.rows);
+        });
+    }
+}
+
+#[test]
+fn random_work_matches_a_naive_model() {
+    for seed in 0..40 {
+        let disk = SimDisk::default();
+        let core = Some(open(&disk, Sabotage::None).unwrap());
+        let mut run = Run { disk, core, model: Model::default(), entropy: Entropy::seeded(seed) };
+        for _ in 0..STEPS {
+            run.step();
+        }
+        run.check();
+        run.core = None;
+        run.core = Some(open(&run.disk, Sabotage::None).unwrap());
+        run.check();
+    }
+}
