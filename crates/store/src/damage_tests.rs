@@ -149,3 +149,65 @@ fn a_flip_in_the_manifest_refuses_the_folder() {
         assert!(!error.help().is_empty());
     }
 }
+
+#[test]
+fn a_chunk_missing_below_a_seal_is_damage_even_at_the_end() {
+    let mut workload = unflushed();
+    let (name, at, bytes, _) = chunks(&workload.disk).pop().unwrap();
+    workload.core = Some(open(&workload.disk, Sabotage::None).unwrap());
+    workload.core = None;
+    let disk = workload.disk.copy();
+    disk.flip(&name, at, 0xff);
+    disk.flip(&name, at + bytes - 1, 0xff);
+    let core = open(&disk, Sabotage::None).unwrap();
+    assert_eq!(core.condition.health().quarantined.len(), 1);
+}
+
+#[test]
+fn of_two_chunks_with_one_number_the_whole_one_counts() {
+    let workload = unflushed();
+    let whole =
+        look(&open(&workload.disk.copy(), Sabotage::None).unwrap(), &workload.logs).unwrap();
+    for (name, at, bytes, _) in chunks(&workload.disk) {
+        for number in ["0000000000000000", "00000000000000ff"] {
+            let disk = workload.disk.copy();
+            let file = disk.create(&format!("ring/{number}")).unwrap();
+            file.set_length(64 * 1024).unwrap();
+            let chunk = disk.read(&name)[at..at + bytes].to_vec();
+            file.write_at(&chunk[..bytes / 2 / 512 * 512], 0).unwrap();
+            let core = open(&disk, Sabotage::None).unwrap();
+            assert!(core.condition.health().ready);
+            assert_eq!(look(&core, &workload.logs).unwrap(), whole);
+        }
+    }
+}
+
+#[test]
+fn files_that_no_manifest_names_are_removed_at_the_start() {
+    let workload = unflushed();
+    let disk = workload.disk.copy();
+    disk.create("segments/00000000000000ff").unwrap();
+    disk.create("manifest/00000000000000ff.new").unwrap();
+    drop(open(&disk, Sabotage::None).unwrap());
+    assert_eq!(disk.list("segments").unwrap(), Vec::<String>::new());
+    assert!(disk.list("manifest").unwrap().iter().all(|name| name.len() == 16));
+}
+
+#[test]
+fn a_missing_segment_or_manifest_refuses_the_folder() {
+    let mut workload = unflushed();
+    workload.core = Some(open(&workload.disk, Sabotage::None).unwrap());
+    workload.core().flush().unwrap();
+    workload.core = None;
+    let disk = workload.disk.copy();
+    let segment = disk.list("segments").unwrap().remove(0);
+    disk.remove(&format!("segments/{segment}")).unwrap();
+    let error = open(&disk, Sabotage::None).unwrap_err();
+    assert!(error.to_string().contains("missing or cut short"), "{error}");
+    let disk = workload.disk.copy();
+    for name in disk.list("manifest").unwrap() {
+        disk.remove(&format!("manifest/{name}")).unwrap();
+    }
+    let error = open(&disk, Sabotage::None).unwrap_err();
+    assert!(error.to_string().contains("the folder is not"), "{error}");
+}
