@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use crate::limits::{
     H2_CONNECTION_WINDOW_BYTES, H2_FRAME_BYTES_MAX, H2_LOCAL_RESETS_MAX, H2_PENDING_RESETS_MAX,
     H2_PING_EVERY, H2_PING_WAIT, H2_SEND_BUFFER_BYTES_MAX, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX,
-    HEADER_BYTES_MAX, HEADERS_MAX, IDLE_LOOKS_MAX, SNIFF_WAIT, WATCH_EVERY,
+    HEADER_BYTES_MAX, HEADERS_MAX, IDLE_LOOKS_MAX, SNIFF_WAIT, STALLED_LOOKS_MAX, WATCH_EVERY,
 };
 use crate::listener::{Phase, Shared};
 use crate::pipeline;
@@ -40,6 +40,9 @@ pub(crate) struct Activity {
     requests: AtomicU32,
     /// Bytes came while no request was in flight: a head is under way.
     head_begun: AtomicBool,
+    /// Bytes wait to be taken.
+    write_blocked: AtomicBool,
+    writes: AtomicU32,
 }
 
 /// Marks a connection as busy until dropped.
@@ -67,6 +70,8 @@ struct Watchdog {
     requests_seen: u32,
     head_seen: bool,
     idle_looks: u32,
+    writes_seen: u32,
+    stalled_looks: u32,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -76,22 +81,34 @@ enum Look {
     Idle,
     /// A head has been under way for a whole look.
     SlowHead,
+    /// The peer does not read what it asked for.
+    Stalled,
 }
 
 impl Watchdog {
     fn look(&mut self, activity: &Activity) -> Look {
         let requests = activity.requests.load(Ordering::Relaxed);
         let head = activity.head_begun.load(Ordering::Relaxed);
-        let busy = activity.in_flight.load(Ordering::Relaxed) > 0;
+        let writes = activity.writes.load(Ordering::Relaxed);
+        let blocked = activity.write_blocked.load(Ordering::Relaxed);
+        // An answer may still be on its way out when its body has been handed over.
+        let busy = blocked || activity.in_flight.load(Ordering::Relaxed) > 0;
         let moved = requests != self.requests_seen;
+        let stalled = blocked && writes == self.writes_seen;
         let slow = head && self.head_seen && !moved && !busy;
         self.idle_looks = if busy || moved { 0 } else { self.idle_looks + 1 };
+        self.stalled_looks = if stalled { self.stalled_looks + 1 } else { 0 };
         self.requests_seen = requests;
         self.head_seen = head;
-        match (slow, self.idle_looks >= IDLE_LOOKS_MAX) {
-            (true, _) => Look::SlowHead,
-            (false, true) => Look::Idle,
-            (false, false) => Look::Fine,
+        self.writes_seen = writes;
+        if slow {
+            Look::SlowHead
+        } else if self.stalled_looks >= STALLED_LOOKS_MAX {
+            Look::Stalled
+        } else if self.idle_looks >= IDLE_LOOKS_MAX {
+            Look::Idle
+        } else {
+            Look::Fine
         }
     }
 }
@@ -148,13 +165,14 @@ async fn serve_http1(shared: Arc<Shared>, stream: Prefixed<TcpStream>, peer: Pee
             () = shared.clock.sleep(WATCH_EVERY) => match watchdog.look(&peer.activity) {
                 Look::Fine => {}
                 Look::Idle => connection.as_mut().graceful_shutdown(),
-                Look::SlowHead => return,
+                Look::SlowHead | Look::Stalled => return,
             }
         }
     }
 }
 
 async fn serve_http2(shared: Arc<Shared>, stream: Prefixed<TcpStream>, peer: Peer) {
+    let io = Watched { stream, activity: Arc::clone(&peer.activity) };
     let mut builder = http2::Builder::new(Executor);
     builder
         .timer(TokioTimer::new())
@@ -173,7 +191,7 @@ async fn serve_http2(shared: Arc<Shared>, stream: Prefixed<TcpStream>, peer: Pee
         let (shared, peer) = (Arc::clone(&pipeline_shared), pipeline_peer.clone());
         async move { Ok::<_, Infallible>(pipeline::answer(&shared, &peer, request).await) }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
     let mut phases = shared.phase.subscribe();
     let mut watchdog = Watchdog::default();
@@ -189,7 +207,10 @@ async fn serve_http2(shared: Arc<Shared>, stream: Prefixed<TcpStream>, peer: Pee
             }
             () = shared.clock.sleep(WATCH_EVERY) => match watchdog.look(&peer.activity) {
                 Look::Fine => {}
-                Look::Idle | Look::SlowHead => connection.as_mut().graceful_shutdown(),
+                Look::Idle => connection.as_mut().graceful_shutdown(),
+                Look::Stalled => return,
+                // Frames between requests look like heads here; HTTP/2 bounds them itself.
+                Look::SlowHead => {}
             }
         }
     }
@@ -208,7 +229,7 @@ where
     }
 }
 
-/// A stream that tells its watchdog when a request's head begins.
+/// A stream that tells its watchdog when a request's head begins and whether answers are taken.
 struct Watched<S> {
     stream: S,
     activity: Arc<Activity>,
@@ -229,13 +250,24 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
+impl<S> Watched<S> {
+    fn note_write<T>(&self, written: Poll<T>) -> Poll<T> {
+        self.activity.write_blocked.store(written.is_pending(), Ordering::Relaxed);
+        if written.is_ready() {
+            self.activity.writes.fetch_add(1, Ordering::Relaxed);
+        }
+        written
+    }
+}
+
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.note_write(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -251,7 +283,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.note_write(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -270,6 +303,22 @@ mod tests {
         activity.head_begun.store(true, Ordering::Relaxed);
         assert_eq!(watchdog.look(&activity), Look::Fine);
         assert_eq!(watchdog.look(&activity), Look::SlowHead);
+    }
+
+    #[test]
+    fn who_does_not_read_is_cut_and_who_reads_slowly_is_not() {
+        let activity = Arc::new(Activity::default());
+        let mut watchdog = Watchdog::default();
+        let _answering = activity.begin();
+        activity.write_blocked.store(true, Ordering::Relaxed);
+        for _ in 0..STALLED_LOOKS_MAX * 2 {
+            activity.writes.fetch_add(1, Ordering::Relaxed);
+            assert_eq!(watchdog.look(&activity), Look::Fine);
+        }
+        for _ in 1..STALLED_LOOKS_MAX {
+            assert_eq!(watchdog.look(&activity), Look::Fine);
+        }
+        assert_eq!(watchdog.look(&activity), Look::Stalled);
     }
 
     #[test]

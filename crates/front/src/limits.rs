@@ -36,6 +36,9 @@ pub const WATCH_EVERY: Duration = Duration::from_secs(4);
 /// After how many looks in a row without a request a connection is closed: two minutes, longer
 /// than the ping interval of KCL's client (`facts/streams.md` § 2.1).
 pub const IDLE_LOOKS_MAX: u32 = 30;
+/// After how many looks in a row without a byte taken a peer that does not read its answer is cut:
+/// five minutes, the life of a subscription in the fan-out API.
+pub const STALLED_LOOKS_MAX: u32 = 75;
 /// Open connections (`facts/security.md` § 4 tests with 10,000 idle ones).
 pub const CONNECTIONS_MAX: usize = 16_384;
 /// The queue of connections the kernel holds for us.

@@ -123,9 +123,16 @@ impl Body for AnswerBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.content {
             Content::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Content::Events(frames, ending) => match frames.as_mut().poll_next(context) {
-                Poll::Ready(frame) => Poll::Ready(frame.map(|bytes| Ok(Frame::data(bytes)))),
-                Poll::Pending => ending.as_mut().poll(context).map(|()| None),
+            // The ending first: frames that are always ready must not outlive the server.
+            Content::Events(frames, ending) => match ending.as_mut().poll(context) {
+                Poll::Ready(()) => {
+                    self.content = Content::Whole(None);
+                    Poll::Ready(None)
+                }
+                Poll::Pending => {
+                    let frame = frames.as_mut().poll_next(context);
+                    frame.map(|frame| frame.map(|bytes| Ok(Frame::data(bytes))))
+                }
             },
         }
     }

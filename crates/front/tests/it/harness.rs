@@ -123,7 +123,9 @@ impl Server {
 
     /// Lets `duration` pass in small steps, so that everyone who waits gets to act.
     pub(crate) async fn pass(&self, duration: Duration) {
-        let step = Duration::from_millis(500);
+        // Long times in the steps of the slowest waiter, or it would oversleep.
+        let long = duration > Duration::from_secs(40);
+        let step = if long { front::limits::WATCH_EVERY } else { Duration::from_millis(500) };
         let mut left = duration;
         while !left.is_zero() {
             let by = left.min(step);

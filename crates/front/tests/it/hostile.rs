@@ -42,6 +42,27 @@ async fn a_steady_sender_is_not_slow() {
 }
 
 #[tokio::test]
+async fn who_does_not_read_answers_is_cut_after_a_while() {
+    let server = Server::start(Setting { clock: still_clock(), ..Setting::default() });
+    let message = server.call("Echo", &format!(r#"{{"Text":"{}"}}"#, "x".repeat(450_000)));
+    let mut wire = server.connect().await;
+    // More than the sockets' buffers take in either direction.
+    let writing = stdx::task::spawn(async move {
+        let bytes = message.bytes();
+        for _ in 0..100 {
+            let written = tokio::io::AsyncWriteExt::write_all(&mut wire.stream, &bytes);
+            if written.await.is_err() {
+                return true;
+            }
+        }
+        false
+    });
+    settle().await;
+    server.pass(Duration::from_secs(330)).await;
+    assert!(writing.await.unwrap(), "the connection was cut");
+}
+
+#[tokio::test]
 async fn oversize_heads_are_refused() {
     let server = Server::plain();
     let mut wire = server.connect().await;
