@@ -201,6 +201,7 @@ impl Core {
             Err(LaneError::DiskFull) => {
                 drop(committer);
                 self.condition.set_disk_full(true);
+                self.flush_signal.wake();
                 self.abandon(sealed, &StoreError::DiskFull);
             }
             Err(LaneError::InDoubt(error)) => {

@@ -92,6 +92,28 @@ fn a_second_kill_finds_the_seal() {
     }
 }
 
+/// A kill leaves unsynced data in the page cache. What the next start shows of it must survive the
+/// power failing right after.
+#[test]
+fn what_a_start_after_a_kill_shows_survives_a_power_cut() {
+    let mut workload = Workload::new(Sabotage::None);
+    workload.run();
+    for at in 0..=workload.disk.ops() {
+        let disk = workload.disk.killed(at);
+        let core = open(&disk, Sabotage::None).unwrap();
+        let shown = look(&core, &workload.logs).unwrap();
+        check(&workload.events, at, &shown).unwrap();
+        drop(core);
+        for writes in [Fate::Lost, Fate::Kept] {
+            let cut =
+                disk.after(Crash { at: disk.ops(), writes, names_kept: writes == Fate::Kept });
+            let again = open(&cut, Sabotage::None).unwrap();
+            assert!(again.condition.health().ready, "{at}: {:?}", again.condition.health());
+            assert_eq!(look(&again, &workload.logs).unwrap(), shown, "{at}");
+        }
+    }
+}
+
 /// What a failed sync leaves in doubt is never acknowledged, and the service goes on.
 #[test]
 fn a_failed_sync_poisons_the_lane_and_the_next_one_takes_over() {

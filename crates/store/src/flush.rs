@@ -161,7 +161,9 @@ impl Core {
 
     fn flush_due_in(&self) -> Option<Duration> {
         let since = self.unflushed.state().since;
-        if self.unflushed.bytes() >= self.config.flush_bytes {
+        let bytes = self.unflushed.bytes();
+        let starved = bytes > 0 && self.condition.is_disk_full();
+        if bytes >= self.config.flush_bytes || starved {
             return Some(Duration::ZERO);
         }
         let age = self.clock.monotonic().saturating_sub(since?);

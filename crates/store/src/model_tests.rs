@@ -163,7 +163,11 @@ impl Run {
     }
 
     fn step(&mut self) {
-        if self.core().unflushed.bytes() > 200_000 {
+        let used = {
+            let ring = self.core().folder.as_ref().unwrap().ring.files();
+            ring.iter().filter(|file| std::sync::Arc::strong_count(file) > 2).count()
+        };
+        if used > 5 {
             self.core().flush().unwrap();
         }
         match self.below(20) {

@@ -16,14 +16,14 @@ use crate::flush::{FlushSignal, Unflushed, quarantine};
 use crate::format_file;
 use crate::health::Condition;
 use crate::id::{LogId, Position, TableId};
-use crate::lane::{Lane, Sabotage};
+use crate::lane::{Lane, Place, Sabotage};
 use crate::logs::{Chunk, LogEntry, LogRow, Logs};
 use crate::manifest::{self, LaneState, MANIFEST_FOLDER, Manifest, Quarantine};
 use crate::open_chunk::Effects;
 use crate::publish::{publish, write_rows};
 use crate::queue::Queue;
 use crate::ring::Ring;
-use crate::scan::{self, FoundChunk};
+use crate::scan::{self, FoundChunk, LaneScan};
 use crate::segment::{SEGMENT_FOLDER, SEGMENT_HEADER_BYTES, Segment, Segments};
 use crate::sequencer::{LOGS_TABLE, Sequencer};
 use crate::source::{BlockError, BlockSource};
@@ -78,6 +78,7 @@ pub(crate) fn open_folder(
         Some(manifest) => manifest,
         None => new_manifest(&*disk, &entropy)?,
     };
+    settle_names(&*disk).map_err(doing("sync the data folder"))?;
     remove_leftovers(&*disk, &manifest).map_err(doing("remove unfinished files"))?;
     let mut recovered = Recovered { arrival_last: manifest.arrival_max, ..Recovered::default() };
     manifest.quarantined.iter().for_each(|place| recovered.condition.quarantine(place.clone()));
@@ -86,7 +87,8 @@ pub(crate) fn open_folder(
     let ring = Arc::new(ring.map_err(doing("open the ring"))?);
     let scans = scan::scan(&ring.files(), &manifest.lanes, sabotage.verifies());
     let scans = scans.map_err(doing("read the ring"))?;
-    for (lane, scan) in manifest.lanes.iter_mut().zip(scans) {
+    for (lane, mut scan) in manifest.lanes.iter_mut().zip(scans) {
+        settle_end(&ring, lane, &mut scan).map_err(doing("sync the ring"))?;
         for found in scan.chunks {
             recovered.replay(lane, found, sabotage).map_err(doing("read the ring"))?;
         }
@@ -155,6 +157,37 @@ fn new_manifest(disk: &dyn Disk, entropy: &Entropy) -> Result<Manifest, OpenErro
         }
     }
     Ok(Manifest::new(entropy))
+}
+
+/// A killed process may have left names that are there and not durable. What this start builds on
+/// must be.
+fn settle_names(disk: &dyn Disk) -> io::Result<()> {
+    ["", crate::ring::RING_FOLDER, MANIFEST_FOLDER]
+        .iter()
+        .try_for_each(|name| disk.sync_folder(name))
+}
+
+/// It may also have left a last chunk that is there and not durable, or whose sync failed, after which
+/// no later sync of it can be believed. It will be shown, so it is written again, elsewhere. An empty
+/// one is not worth it: the lane ends before it. All others were synced before the next was written.
+fn settle_end(ring: &Ring, lane: &LaneState, scan: &mut LaneScan) -> io::Result<()> {
+    if lane.seal.is_some() {
+        return Ok(());
+    }
+    let Some(last) = scan.chunks.last_mut() else { return Ok(()) };
+    let Some((place, blocks)) = &mut last.found else { return Ok(()) };
+    if blocks.is_empty() {
+        scan.end = last.home.number;
+        scan.chunks.pop();
+        return Ok(());
+    }
+    let mut bytes = vec![0; last.bytes_total as usize];
+    place.file.file.read_at(&mut bytes, place.at)?;
+    let file = ring.take_for_recovery()?;
+    file.file.write_at(&bytes, 0)?;
+    file.file.sync()?;
+    *place = Place { file, at: 0 };
+    Ok(())
 }
 
 /// Removes what a crash left half made: files that no manifest names.

@@ -94,6 +94,18 @@ impl Ring {
 
     /// A file that holds nothing needed: an allocated one if there is one, otherwise a new one.
     pub(crate) fn take(&self) -> Result<Arc<RingFile>, RingError> {
+        self.take_within(self.files_max)
+    }
+
+    /// The same for the one chunk that a start writes again, for which there is always room.
+    pub(crate) fn take_for_recovery(&self) -> io::Result<Arc<RingFile>> {
+        self.take_within(usize::MAX).map_err(|error| match error {
+            RingError::Io(error) => error,
+            RingError::Full => io::ErrorKind::StorageFull.into(),
+        })
+    }
+
+    fn take_within(&self, files_max: usize) -> Result<Arc<RingFile>, RingError> {
         let mut state = self.state();
         self.remove_spoiled(&mut state);
         let unused = |file: &&Arc<RingFile>| Arc::strong_count(file) == 1;
@@ -101,7 +113,7 @@ impl Ring {
         if let Some(file) = found {
             return Ok(Arc::clone(file));
         }
-        if state.files.len() >= self.files_max {
+        if state.files.len() >= files_max {
             return Err(RingError::Full);
         }
         let file = self.create(state.number_next).map_err(RingError::Io)?;

@@ -118,6 +118,20 @@ impl SimDisk {
         image(state.files.clone(), state.names.clone())
     }
 
+    /// The folder as the next process finds it when this one is killed after `at` operations and the
+    /// machine goes on: everything is there, and what was not synced still is not.
+    pub(crate) fn killed(&self, at: usize) -> SimDisk {
+        let whole = self.after(Crash { at, writes: Fate::Kept, names_kept: true });
+        let state = self.state();
+        {
+            let mut next = whole.state();
+            next.base = state.base.clone();
+            next.ops = state.ops[..at].to_vec();
+            next.next = state.next;
+        }
+        whole
+    }
+
     /// The writes that a crash after `at` operations may lose, with their lengths.
     fn pending(&self, at: usize) -> (Vec<usize>, Vec<usize>) {
         let state = self.state();
