@@ -102,6 +102,8 @@ fn rows_3_to_5_where_the_signature_stands() {
     let none = headers(&[("host", "h")]);
     let missing = "MissingAuthenticationTokenException";
     assert_fault(prove(&none, ""), missing, "Missing Authentication Token");
+    let empty = headers(&[("host", "h"), ("authorization", "")]);
+    assert_fault(prove(&empty, ""), missing, "Missing Authentication Token");
     let query = "X-Amz-Credential=a&X-Amz-Signature=b&X-Amz-SignedHeaders=c&X-Amz-Date=d";
     assert_fault(prove(&none, query), missing, "Missing Authentication Token");
     let lacking = |value: &str, date: bool| {
@@ -230,6 +232,62 @@ fn rows_9_to_11_what_it_is_for() {
 }
 
 #[test]
+fn regions_are_short_words() {
+    let scoped = |region: &str| {
+        let pair = pair();
+        let credentials = Credentials { pair: &pair, region, service: "kinesis" };
+        let mut all = headers(&[("host", "h")]);
+        let added = sign(&credentials, &view(&all, ""), &["host"], BODY, now());
+        all.extend(added.map(|(name, value)| (name.to_owned(), value)));
+        prove(&all, "")
+    };
+    assert!(scoped("ap-southeast-7").is_ok());
+    assert!(scoped(&"r".repeat(32)).is_ok());
+    for wrong in ["", "us_east", "US-EAST-1", "r.r", &"r".repeat(33)] {
+        assert_fault(
+            scoped(wrong),
+            INVALID,
+            &format!("Credential should be scoped to a valid region, not '{wrong}'."),
+        );
+    }
+}
+
+#[test]
+fn host_and_authority_stand_in_for_each_other() {
+    let prove = |signed: &str, authority: Option<&str>, host: Option<&str>| {
+        let (pair, ring) = (pair(), self::authority());
+        let view = |headers, authority| RequestView {
+            method: "POST",
+            path: "/",
+            query: "",
+            headers,
+            authority,
+        };
+        let credentials = Credentials { pair: &pair, region: "us-east-1", service: "kinesis" };
+        let made: Headers = headers(&[("host", "one")]);
+        let added = sign(&credentials, &view(&*made, None), &[signed], BODY, now());
+        let mut sent: Headers =
+            host.map(|host| ("host".to_owned(), host.to_owned())).into_iter().collect();
+        sent.extend(added.map(|(name, value)| (name.to_owned(), value)));
+        let view = view(&*sent, authority);
+        let standing = ring.examine(&view, POLICY, now()).unwrap();
+        ring.conclude(standing, &view, BODY).is_ok()
+    };
+    for signed in ["host", ":authority"] {
+        assert!(prove(signed, None, Some("one")));
+        assert!(prove(signed, Some("one"), None));
+        assert!(!prove(signed, Some("two"), None));
+        assert!(!prove(signed, None, Some("two")));
+        assert!(!prove(signed, None, None));
+    }
+    // Where both exist each is itself.
+    assert!(prove("host", Some("two"), Some("one")));
+    assert!(!prove("host", Some("one"), Some("two")));
+    assert!(prove(":authority", Some("one"), Some("two")));
+    assert!(!prove(":authority", Some("two"), Some("one")));
+}
+
+#[test]
 fn rows_12_to_14_whose_it_is() {
     let stranger = KeyPair { access_key_id: "AKIDNOBODY".into(), secret_access_key: "s".into() };
     let unrecognized = "UnrecognizedClientException";
@@ -254,6 +312,32 @@ fn what_the_body_is_said_to_be() {
         [&hex_of(&sha256(b"else")), "UNSIGNED-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", ""]
     {
         assert_fault(stated(wrong), INVALID, MISMATCH);
+    }
+}
+
+#[test]
+fn a_stated_hash_proves_the_head_and_then_the_body() {
+    let hash = hex_of(&sha256(BODY));
+    let stated = [("x-amz-content-sha256", hash.as_str())];
+    let ring = authority();
+    let ask = |headers: &Headers, body: &[u8]| {
+        let view = view(headers, "");
+        let standing = ring.examine(&view, POLICY, now())?;
+        Ok(ring.conclude(standing, &view, body)?.identity.account.to_string())
+    };
+    let stranger = KeyPair { access_key_id: "AKIDNOBODY".into(), secret_access_key: "s".into() };
+    let wrong = KeyPair { secret_access_key: "other".into(), ..pair() };
+    let token = [stated[0], ("x-amz-security-token", "token")];
+    // Once without a derived key in the cache, and once with it.
+    for _ in 0..2 {
+        let unknown = ask(&signed(&stranger, "kinesis", now(), &stated), BODY);
+        assert_fault(unknown, "UnrecognizedClientException", UNRECOGNIZED);
+        let tokened = ask(&signed(&pair(), "kinesis", now(), &token), BODY);
+        assert_fault(tokened, "UnrecognizedClientException", UNRECOGNIZED);
+        assert_fault(ask(&signed(&wrong, "kinesis", now(), &stated), BODY), INVALID, MISMATCH);
+        let good = signed(&pair(), "kinesis", now(), &stated);
+        assert_fault(ask(&good, b"another body"), INVALID, MISMATCH);
+        assert!(ask(&good, BODY).is_ok());
     }
 }
 

@@ -89,6 +89,26 @@ async fn a_stated_hash_is_verified_before_the_body_and_again_after() {
     assert_eq!(server.send(&forged).await.fault().1, "InvalidSignatureException");
 }
 
+#[tokio::test]
+async fn a_large_body_of_unknown_length_grows_as_it_comes() {
+    let server = Server::plain();
+    let message = server.call("Echo", &format!(r#"{{"Text":"{}"}}"#, "x".repeat(450_000)));
+    let mut wire = server.connect().await;
+    wire.write(message.clone().header("transfer-encoding", "chunked").head().as_bytes()).await;
+    for piece in message.body.chunks(10_000) {
+        wire.write(format!("{:x}\r\n", piece.len()).as_bytes()).await;
+        wire.write(piece).await;
+        wire.write(b"\r\n").await;
+    }
+    wire.write(b"0\r\n\r\n").await;
+    let reply = wire.reply().await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let mut metrics = server.message(&[], b"");
+    (metrics.method, metrics.path) = ("GET".into(), "/metrics".into());
+    let text = server.send(&metrics).await.text();
+    assert!(text.contains("levada_request_body_bytes 0\n"), "nothing is held: {text}");
+}
+
 /// Sends messages over one connection, which errors keep open, and compares what comes back.
 async fn assert_answers(server: &Server, cases: Vec<(&str, Message, u16, &str)>) {
     let mut wire = server.connect().await;
