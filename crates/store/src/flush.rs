@@ -14,18 +14,14 @@ use crate::config::Config;
 use crate::core::{Core, FolderState};
 use crate::id::{LogId, Position, TableId};
 use crate::lane::is_full;
-use crate::limits::{RETRY_AFTER, SEGMENT_BLOCK_BYTES, SEGMENT_JOIN_BYTES_MAX};
+use crate::limits::{
+    RETRY_AFTER, ROW_GROWTH_BYTES_MIN, ROW_GROWTH_MAX, SEGMENT_BLOCK_BYTES, SEGMENT_JOIN_BYTES_MAX,
+};
 use crate::logs::Chunk;
 use crate::manifest::{self, Quarantine, SegmentState};
 use crate::segment::{DirectoryError, Segment, SegmentWriter};
 use crate::sequencer::LOGS_TABLE;
 use crate::source::{BlockError, BlockSource};
-
-/// Rows changed since all of them were last written, in proportion to all of them, beyond which all
-/// are written again: starts then read at most this many times what the tables hold.
-const ROW_GROWTH_MAX: u64 = 2;
-/// Below this it never matters.
-const ROW_GROWTH_BYTES_MIN: u64 = 1024 * 1024;
 
 /// The chunks that are durable in the ring only, in order.
 #[derive(Debug, Default)]
@@ -428,13 +424,8 @@ impl Plan<'_> {
         let kept = &list[..list.len() - joined];
         let since = kept.iter().rev().take_while(|segment| !segment.state.all_rows);
         let pending: u64 = since.map(|segment| segment.state.row_bytes).sum();
-        let all = self.core.tables.all();
-        let rows = all.iter().map(|(_, rows)| {
-            rows.read(|rows| {
-                rows.iter().map(|(key, row)| (key.len() + row.value.len()) as u64).sum::<u64>()
-            })
-        });
-        changed + pending > (rows.sum::<u64>() * ROW_GROWTH_MAX).max(ROW_GROWTH_BYTES_MIN)
+        let rows = self.core.sequencer().table_bytes();
+        changed + pending > (rows * ROW_GROWTH_MAX).max(ROW_GROWTH_BYTES_MIN)
     }
 
     fn log_row(&self, key: Bytes) -> RowEntry {

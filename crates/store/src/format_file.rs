@@ -23,7 +23,14 @@ pub(crate) fn claim(disk: &dyn Disk) -> Result<Box<dyn Send + Sync>, OpenError> 
     };
     let present = disk.list("").map_err(failed("list the data folder"))?;
     let format = disk::read_small(disk, FORMAT_NAME, 64).map_err(failed("read FORMAT in"))?;
-    let ours = |name: &String| name == LOCK_NAME || name.starts_with(FORMAT_NAME);
+    // A first start that was cut short has made some of these; a mount point has the last two.
+    let folders = [RING_FOLDER, SEGMENT_FOLDER, MANIFEST_FOLDER, "lost+found"];
+    let ours = |name: &String| {
+        name == LOCK_NAME
+            || name.starts_with(FORMAT_NAME)
+            || folders.contains(&name.as_str())
+            || name.starts_with('.')
+    };
     match &format {
         Some(format) => check(disk, format)?,
         None if present.iter().all(ours) => {}

@@ -89,3 +89,10 @@ pub const MANIFEST_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Quarantined places that health names one by one.
 pub const QUARANTINE_NAMES_MAX: usize = 100;
+
+/// Rows changed since all of them were last written, as a multiple of all of them, beyond which a
+/// flush writes all again: a start then reads at most about this many times what the tables hold.
+pub const ROW_GROWTH_MAX: u64 = 2;
+
+/// Below this many bytes of changed rows that never matters.
+pub const ROW_GROWTH_BYTES_MIN: u64 = 1024 * 1024;

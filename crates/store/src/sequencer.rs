@@ -149,6 +149,11 @@ impl Sequencer {
         &self.lane
     }
 
+    /// What the tables take, about, with what keeping them costs.
+    pub(crate) fn table_bytes(&self) -> u64 {
+        self.table_bytes
+    }
+
     /// Requests taken from the queue that did not fit into the open chunk.
     pub(crate) fn backlog(&mut self) -> &mut VecDeque<Request> {
         &mut self.backlog

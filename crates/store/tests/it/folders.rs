@@ -112,6 +112,18 @@ async fn a_newer_format_and_a_foreign_folder_are_refused_with_a_sentence() {
 }
 
 #[tokio::test]
+async fn a_first_start_that_was_cut_short_is_no_obstacle() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["lost+found", "ring", "segments"] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    std::fs::write(folder.path().join("FORMAT.new"), "lev").unwrap();
+    std::fs::write(folder.path().join("LOCK"), "").unwrap();
+    open(small(folder.path())).await.close().await;
+    open(small(folder.path())).await.close().await;
+}
+
+#[tokio::test]
 async fn one_process_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(small(folder.path())).await;

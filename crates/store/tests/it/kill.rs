@@ -9,9 +9,9 @@ use crate::support::{append, open, open_log, read_all, small};
 
 const FOLDER: &str = "STORE_KILL_FOLDER";
 
-/// Not a test of its own: what [`nothing_acknowledged_is_lost_by_a_kill`] runs and kills.
+/// Not a test of its own, and nothing without its folder: what
+/// [`nothing_acknowledged_is_lost_by_a_kill`] runs and kills.
 #[tokio::test]
-#[ignore = "run by another test"]
 async fn writer() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
     let store = open(small(folder.as_ref())).await;
@@ -30,7 +30,7 @@ async fn nothing_acknowledged_is_lost_by_a_kill() {
     let mut acknowledged: Vec<(LogId, Vec<(Position, u32)>)> = Vec::new();
     for round in 0..6 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "kill::writer", "--ignored", "--nocapture"])
+            .args(["--exact", "kill::writer", "--nocapture"])
             .env(FOLDER, folder.path())
             .stdout(Stdio::piped())
             .spawn()
