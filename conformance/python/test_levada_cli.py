@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from rig import clients
+from rig import clients, streams
 from rig.server import KEY_ID, Server, binary, environment
 from rig.waiting import until
 
@@ -89,6 +89,31 @@ def test_tail_follows_until_interrupted(server, stream):
     finally:
         tail.kill()
         tail.wait()
+
+
+def test_tail_keeps_each_keys_order_through_a_merge(server, kinesis):
+    """A child is shown after all of its parents, however many pages one of them has."""
+    name = streams.create(kinesis, shards=2)
+    upper = str(streams.SPACE - 1)
+
+    def put(first, count):
+        numbers = range(first, first + count)
+        entries = [
+            {"Data": b"%d" % n, "PartitionKey": "k", "ExplicitHashKey": upper} for n in numbers
+        ]
+        streams.put_all(kinesis, name, entries)
+
+    put(0, 25_000)
+    kinesis.merge_shards(
+        StreamName=name,
+        ShardToMerge="shardId-000000000000",
+        AdjacentShardToMerge="shardId-000000000001",
+    )
+    streams.await_active(kinesis, name)
+    put(25_000, 10)
+    tail = run("tail", name, "--from", "trim-horizon", "--no-follow", "--data", server.data)
+    assert tail.returncode == 0, tail.stderr
+    assert tail.stdout.split() == [str(n) for n in range(25_010)]
 
 
 def test_status(server, stream):

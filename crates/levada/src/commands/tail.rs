@@ -76,7 +76,10 @@ pub(crate) struct Follow<'a> {
     client: &'a Client,
     stream: String,
     shards: Vec<Reading>,
+    /// Children whose parents are not all read to their end; order by key depends on it.
+    waiting: Vec<shapes::ChildShard>,
     known: HashSet<String>,
+    ended: HashSet<String>,
     /// Whether the last round reached the tip of every shard.
     pub(crate) at_tip: bool,
 }
@@ -109,12 +112,15 @@ impl<'a> Follow<'a> {
             client,
             stream: stream.to_owned(),
             shards: Vec::new(),
+            waiting: Vec::new(),
             known: HashSet::new(),
+            ended: HashSet::new(),
             at_tip: false,
         };
         loop {
             let page = client.call::<op::ListShards>(&input).await.map_err(failed)?;
             for shard in page.shards.unwrap_or_default() {
+                follow.known.insert(shard.shard_id.clone());
                 follow.add(shard.shard_id, position.clone()).await?;
             }
             match page.next_token {
@@ -137,7 +143,6 @@ impl<'a> Follow<'a> {
     /// One round over all shards: what has arrived, each record with its shard.
     pub(crate) async fn next(&mut self) -> Result<Vec<(String, shapes::Record)>, Failure> {
         let mut found = Vec::new();
-        let mut children = Vec::new();
         self.at_tip = true;
         for mut reading in std::mem::take(&mut self.shards) {
             let input = shapes::GetRecordsInput {
@@ -147,27 +152,35 @@ impl<'a> Follow<'a> {
             let page = self.client.call::<op::GetRecords>(&input).await.map_err(failed)?;
             self.at_tip &= page.records.is_empty() && page.child_shards.is_none();
             found.extend(page.records.into_iter().map(|r| (reading.shard.clone(), r)));
-            children.extend(page.child_shards.unwrap_or_default());
-            if let Some(next) = page.next_shard_iterator {
-                reading.iterator = next;
-                self.shards.push(reading);
+            // Both parents of a merge name the same child.
+            let children = page.child_shards.unwrap_or_default();
+            self.waiting
+                .extend(children.into_iter().filter(|c| self.known.insert(c.shard_id.clone())));
+            match page.next_shard_iterator {
+                Some(next) => {
+                    reading.iterator = next;
+                    self.shards.push(reading);
+                }
+                None => _ = self.ended.insert(reading.shard),
             }
         }
-        for child in children {
-            self.add(child.shard_id, shapes::ShardIteratorType::TrimHorizon).await?;
+        for child in std::mem::take(&mut self.waiting) {
+            if child.parent_shards.iter().all(|parent| self.ended.contains(parent)) {
+                self.add(child.shard_id, shapes::ShardIteratorType::TrimHorizon).await?;
+            } else {
+                self.waiting.push(child);
+                self.at_tip = false;
+            }
         }
         Ok(found)
     }
 
-    /// Reads a shard too, unless it is read already: both parents of a merge name the same child.
+    /// Reads a shard too.
     async fn add(
         &mut self,
         shard: String,
         position: shapes::ShardIteratorType,
     ) -> Result<(), Failure> {
-        if !self.known.insert(shard.clone()) {
-            return Ok(());
-        }
         let input = shapes::GetShardIteratorInput {
             stream_name: Some(self.stream.clone()),
             shard_id: shard.clone(),
