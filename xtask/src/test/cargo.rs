@@ -74,14 +74,16 @@ fn count_tests(said: &str) -> Counts {
     counts
 }
 
-/// The binary that the suites drive: the tests' own profile, so nothing is built twice.
+/// The binary that the suites drive.
+///
+/// A whole run takes the one that the tests were built with: development dependencies switch
+/// features on, so that building the package alone compiles nearly everything a second time.
 pub(super) fn build(setting: &Setting) -> Result<Outcome, Failure> {
-    Ok(Outcome::one(programs::succeeds(cargo(setting).args([
-        "build",
-        "--quiet",
-        "--package",
-        "levada",
-    ]))?))
+    let arguments: &[&str] = match setting.only {
+        None => &["test", "--quiet", "--workspace", "--no-run"],
+        Some(_) => &["build", "--quiet", "--package", "levada"],
+    };
+    Ok(Outcome::one(programs::succeeds(cargo(setting).args(arguments))?))
 }
 
 /// The built binary.
