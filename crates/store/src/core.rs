@@ -96,6 +96,10 @@ impl Core {
     /// Takes what waits and sequences it while the lane is busy with something else.
     pub(crate) fn encode_step(&self) {
         let mut sequencer = self.sequencer();
+        if self.condition.is_poisoned() {
+            // Nothing is numbered between a lane's failure and the next lane.
+            return;
+        }
         self.queue.drain(sequencer.backlog());
         self.refuse_if_unable(sequencer.backlog());
         sequencer.fill(self.chunk_bytes_max());

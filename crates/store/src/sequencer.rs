@@ -123,6 +123,7 @@ impl Sequencer {
 
     /// Starts over on a new lane after the last one failed.
     pub(crate) fn restart(&mut self, lane: LaneState, logs: &Logs) {
+        assert!(self.open.is_empty(), "nothing is numbered between two lanes");
         self.lane = lane;
         self.number_next = 1;
         self.table_next.clear();

@@ -72,7 +72,12 @@ impl Store {
             doing: "open the store".to_owned(),
             source: io::Error::other(error),
         })?;
-        let core = Arc::new(core?);
+        Store::start(core?)
+    }
+
+    /// Drives an opened store by threads.
+    pub(crate) fn start(core: Core) -> Result<Store, OpenError> {
+        let core = Arc::new(core);
         let threads = drive::start(&core).map_err(|source| OpenError::Io {
             doing: "start the store's threads".to_owned(),
             source,
