@@ -6,8 +6,8 @@ import re
 import pytest
 from botocore.exceptions import ClientError
 
-from rig import streams
-from rig.server import ACCOUNT
+from rig import clients, streams
+from rig.server import ACCOUNT, Server
 
 SHARD = "shardId-000000000000"
 MISSING = "shardId-000000000099"
@@ -291,3 +291,51 @@ def test_two_constraints_in_one_answer(kinesis):
     assert code == "ValidationException"
     assert message.startswith("2 validation errors detected: ")
     assert message.count("; ") == 1
+
+
+@pytest.fixture()
+def slow(tmp_path):
+    """A client of a server whose changes take their time."""
+    server = Server(tmp_path / "data", "--state-delay", "1500ms").start()
+    yield clients.client(server.endpoint)
+    server.stop()
+
+
+def test_what_is_not_active_yet(slow):
+    slow.create_stream(StreamName="slow", ShardCount=1)
+    put = {"StreamName": "slow", "Data": b"x", "PartitionKey": "k"}
+    assert _refusal(slow.put_record, **put) == _not_found("slow")
+    split = {"StreamName": "slow", "ShardToSplit": SHARD, "NewStartingHashKey": "1000"}
+    code, message = _refusal(slow.split_shard, **split)
+    assert (code, message) in (
+        (
+            "ResourceInUseException",
+            f"Stream slow under account {ACCOUNT} not ACTIVE, instead in state CREATING",
+        ),
+        # Its shards do not exist yet.
+        (
+            "ResourceNotFoundException",
+            f"Could not find shard {SHARD} in stream slow under account {ACCOUNT}.",
+        ),
+    )
+    arn = streams.await_active(slow, "slow")["StreamARN"]
+
+    slow.split_shard(**split)
+    message = f"Stream slow under account {ACCOUNT} not ACTIVE, instead in state UPDATING"
+    assert _refusal(slow.split_shard, **split) == ("ResourceInUseException", message)
+    slow.put_record(**put)
+    streams.await_active(slow, "slow")
+
+    made = slow.register_stream_consumer(StreamARN=arn, ConsumerName="app")["Consumer"]
+    code, message = _refusal(
+        slow.subscribe_to_shard,
+        ConsumerARN=made["ConsumerARN"],
+        ShardId=SHARD,
+        StartingPosition={"Type": "LATEST"},
+    )
+    assert code == "ResourceInUseException"
+    pattern = (
+        rf"Consumer app with creation timestamp \d+ under stream: slow, account {ACCOUNT} is not in "
+        r"ACTIVE status\."
+    )
+    assert re.fullmatch(pattern, message)

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from rig import clients, fan_out, streams
+from rig.server import Server
 from rig.waiting import until
 
 SHARD = "shardId-000000000000"
@@ -179,6 +180,32 @@ def test_a_split_under_a_subscription_ends_it(kinesis, stream):
     records = [record["Data"] for event in events for record in event["Records"]]
     assert records == [b"last words"]
     _assert_end(events[-1], middle)
+
+
+def test_a_server_that_stops_ends_its_subscriptions(tmp_path):
+    """A subscriber keeps nobody waiting; the next server carries its place on."""
+    server = Server(tmp_path / "data").start()
+    client = clients.client(server.endpoint)
+    name = streams.create(client)
+    arn = fan_out.register(client, name, "app")
+    placed = client.put_record(StreamName=name, Data=b"before", PartitionKey="k")
+    subscription = fan_out.subscribe(client, arn, SHARD, "TRIM_HORIZON")
+    events = fan_out.events_of(subscription)
+    assert len(next(events)["Records"]) == 1
+    stopping = time.monotonic()
+    server.stop()
+    assert time.monotonic() - stopping < 8
+    assert [event["Records"] for event in events] in ([], [[]])
+
+    server = Server(tmp_path / "data").start()
+    client = clients.client(server.endpoint)
+    client.put_record(StreamName=name, Data=b"after", PartitionKey="k")
+    again = fan_out.subscribe(
+        client, arn, SHARD, "AFTER_SEQUENCE_NUMBER", SequenceNumber=placed["SequenceNumber"]
+    )
+    records, _ = fan_out.collect(again, 1)
+    assert [record["Data"] for record in records] == [b"after"]
+    server.stop()
 
 
 def _assert_end(event, middle):
