@@ -1,10 +1,14 @@
-//! The command line, declared once.
+//! The command line, declared once. Whatever `serve` takes from a variable `LEVADA_…` is also a key
+//! of the configuration file: `crate::config` reads the keys, their defaults and their words off
+//! this declaration.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::folder::default_folder;
 
@@ -12,6 +16,9 @@ use crate::folder::default_folder;
 #[derive(Debug, Parser)]
 #[command(name = "levada", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
+    /// The configuration file, if it is not in a usual place
+    #[arg(long, global = true, env = "LEVADA_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -31,13 +38,20 @@ pub(crate) enum Command {
     Status(Status),
     /// Print the export lines that point AWS's tools here
     Env(Env),
+    /// Wait until the server is ready: exit code 0, or 3 when the time is up
+    Wait(Wait),
+    /// Show, check and document the configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Print a shell's completions
+    Completions(Completions),
 }
 
 /// Where the data is.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Folder {
     /// The data folder
-    #[arg(long = "data", value_name = "DIR", default_value_os_t = default_folder())]
+    #[arg(long = "data", env = "LEVADA_DATA", value_name = "DIR", default_value_os_t = default_folder())]
     pub(crate) path: PathBuf,
 }
 
@@ -47,23 +61,57 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) folder: Folder,
     /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4567")]
+    #[arg(long, env = "LEVADA_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:4567")]
     pub(crate) listen: SocketAddr,
     /// Keep everything in memory: gone when the server stops
-    #[arg(long)]
+    #[arg(
+        long,
+        env = "LEVADA_IN_MEMORY",
+        value_name = "true|false",
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true"
+    )]
     pub(crate) in_memory: bool,
     /// Whether signatures are checked
-    #[arg(long, value_enum, default_value_t = AuthMode::Sigv4)]
+    #[arg(long, env = "LEVADA_AUTH", value_enum, default_value_t = AuthMode::Sigv4)]
     pub(crate) auth: AuthMode,
     /// Whether AWS's rates and quotas hold; sizes and structure always do
-    #[arg(long, value_enum, default_value_t = LimitsMode::Off)]
+    #[arg(long, env = "LEVADA_LIMITS", value_enum, default_value_t = LimitsMode::Off)]
     pub(crate) limits: LimitsMode,
     /// The root key's account: twelve digits
-    #[arg(long, default_value = "000000000000", value_parser = parse_account)]
+    #[arg(
+        long,
+        env = "LEVADA_ACCOUNT",
+        value_name = "DIGITS",
+        default_value = "000000000000",
+        value_parser = parse_account
+    )]
     pub(crate) account: String,
     /// How long CREATING, UPDATING and DELETING last, such as 500ms or 2s
-    #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = parse_duration)]
+    #[arg(
+        long,
+        env = "LEVADA_STATE_DELAY",
+        value_name = "DURATION",
+        default_value = "0ms",
+        value_parser = parse_duration
+    )]
     pub(crate) state_delay: Duration,
+    /// What is logged: a level, or levels by module, such as info,front=debug
+    #[arg(
+        long,
+        env = "LEVADA_LOG",
+        value_name = "FILTER",
+        default_value = "info",
+        value_parser = parse_log
+    )]
+    pub(crate) log: String,
+    /// How log lines look
+    #[arg(long, env = "LEVADA_LOG_FORMAT", value_enum, default_value_t = LogStyle::Text)]
+    pub(crate) log_format: LogStyle,
 }
 
 /// How to show what it does.
@@ -76,14 +124,21 @@ pub(crate) struct Demo {
     pub(crate) rate: u32,
 }
 
+/// Whom to ask.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Place {
+    #[command(flatten)]
+    pub(crate) folder: Folder,
+    /// The server's address, if it is not the data folder's
+    #[arg(long, env = "LEVADA_ENDPOINT", value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+}
+
 /// Whom to ask, as whom.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Target {
     #[command(flatten)]
-    pub(crate) folder: Folder,
-    /// The server's address, if it is not the data folder's
-    #[arg(long, value_name = "URL")]
-    pub(crate) endpoint: Option<String>,
+    pub(crate) place: Place,
     /// The region
     #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
     pub(crate) region: String,
@@ -127,21 +182,68 @@ pub(crate) struct Status {
     /// Print a JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// Only whether it is ready, without its streams: cheap, and needs no key
+    #[arg(long)]
+    pub(crate) brief: bool,
     #[command(flatten)]
     pub(crate) target: Target,
+}
+
+/// How long to wait for whom.
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// How long it may take to be ready, such as 500ms or 2m
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    pub(crate) ready: Duration,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Print what `serve` would use, as a configuration file
+    Show(Box<Show>),
+    /// Read the file and the variables as `serve` would, and say what is wrong with them
+    Check,
+    /// Print the annotated reference file
+    Docs,
+}
+
+/// What to show of the configuration.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Say where each value comes from: a flag, a variable, a line of the file, the default
+    #[arg(long)]
+    pub(crate) origin: bool,
+    /// Print a JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) serve: Serve,
+}
+
+/// Completions for whom.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: Shell,
 }
 
 /// What to export.
 #[derive(Debug, Args)]
 pub(crate) struct Env {
     #[command(flatten)]
-    pub(crate) folder: Folder,
+    pub(crate) place: Place,
     /// The region
     #[arg(long, default_value = "us-east-1")]
     pub(crate) region: String,
     /// Divert every AWS service of the process, not only the ones served here
     #[arg(long)]
     pub(crate) all: bool,
+    /// Print a JSON object instead
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Whether signatures are checked.
@@ -162,6 +264,15 @@ pub(crate) enum LimitsMode {
     Aws,
 }
 
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogStyle {
+    /// For people
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
 /// Where a tail begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum From {
@@ -174,6 +285,10 @@ pub(crate) enum From {
 fn parse_account(text: &str) -> Result<String, &'static str> {
     let is_account = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_account { Ok(text.to_owned()) } else { Err("an account is twelve digits") }
+}
+
+fn parse_log(text: &str) -> Result<String, String> {
+    telemetry::check_filter(text).map(|()| text.to_owned())
 }
 
 fn parse_duration(text: &str) -> Result<Duration, &'static str> {

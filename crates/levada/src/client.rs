@@ -82,6 +82,15 @@ impl Client {
         }
     }
 
+    /// A client without a key, for pages that anybody may [`Client::get`].
+    ///
+    /// # Errors
+    /// [`ClientError::Endpoint`].
+    pub fn anonymous(endpoint: &str) -> Result<Self, ClientError> {
+        let nobody = KeyPair { access_key_id: String::new(), secret_access_key: String::new() };
+        Client::new(endpoint, nobody, "")
+    }
+
     /// Calls one operation of Data Streams.
     ///
     /// # Errors

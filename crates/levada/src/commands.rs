@@ -1,39 +1,58 @@
 //! The subcommands. Standard output is data, standard error is talk.
 
+mod completions;
+mod config;
 mod env;
 mod put;
 mod serve;
 mod status;
 mod tail;
+mod wait;
 
-use crate::cli::{Command, Target};
+use crate::cli::{Command, Place, Target};
 use crate::client::{Client, ClientError};
+use crate::config::Invocation;
 use crate::exit::Failure;
 use crate::{demo, folder};
 
-pub(crate) use serve::{shutdown_signal, start, tell_ready};
+pub(crate) use serve::{Shutdown, start, tell_ready};
 pub(crate) use tail::Follow;
 
 /// Runs one subcommand.
-pub(crate) async fn run(command: Command) -> Result<(), Failure> {
-    match command {
+pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
+    let Invocation { cli, settings } = invocation;
+    match cli.command {
         Command::Serve(options) => serve::run(options).await,
         Command::Demo(options) => demo::run(options).await,
         Command::Put(options) => put::run(options).await,
         Command::Tail(options) => tail::run(options).await,
         Command::Status(options) => status::run(options).await,
         Command::Env(options) => env::run(&options),
+        Command::Wait(options) => wait::run(&options).await,
+        Command::Config(options) => config::run(&options, cli.config.as_deref(), &settings),
+        Command::Completions(options) => completions::run(&options),
     }
 }
 
 /// A client of the server that the options mean.
 fn connect(target: &Target) -> Result<Client, Failure> {
-    let endpoint = match &target.endpoint {
-        Some(endpoint) => endpoint.clone(),
-        None => folder::endpoint(&target.folder.path)?,
-    };
-    let pair = folder::client_key(&target.folder.path)?;
-    Client::new(&endpoint, pair, &target.region).map_err(failed)
+    let pair = folder::client_key(&target.place.folder.path)?;
+    Client::new(&endpoint_of(&target.place)?, pair, &target.region).map_err(failed)
+}
+
+/// Where the server is that the options mean.
+fn endpoint_of(place: &Place) -> Result<String, Failure> {
+    match &place.endpoint {
+        Some(endpoint) => Ok(endpoint.clone()),
+        None => folder::endpoint(&place.folder.path),
+    }
+}
+
+/// Standard output in one piece; a reader that has gone away is no failure.
+fn print(text: &str) {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    let _nobody_reads = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// A client's error as the operator sees it.

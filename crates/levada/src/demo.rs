@@ -11,7 +11,7 @@ use wire::Blob;
 
 use crate::cli::{Demo, From};
 use crate::client::{Client, ClientError};
-use crate::commands::{Follow, shutdown_signal, start, tell_ready};
+use crate::commands::{Follow, Shutdown, start, tell_ready};
 use crate::exit::Failure;
 
 const STREAM: &str = "ticker";
@@ -23,6 +23,7 @@ const SYMBOLS: &[(&str, i64)] =
     &[("ACME", 12_050), ("BRDG", 4_275), ("CANL", 9_910), ("LVDA", 31_400), ("WEIR", 780)];
 
 pub(crate) async fn run(options: Demo) -> Result<(), Failure> {
+    let shutdown = Shutdown::listen()?;
     let (server, ready_after) = start(&options.serve).await?;
     let client = || {
         let pair = server.root_key().clone();
@@ -35,7 +36,7 @@ pub(crate) async fn run(options: Demo) -> Result<(), Failure> {
     let ended = tokio::select! {
         failed = produce(&producer, options.rate) => failed,
         failed = show(follow) => failed,
-        stopped = shutdown_signal() => stopped,
+        () = shutdown.ordered() => Ok(()),
     };
     server.stop().await;
     ended

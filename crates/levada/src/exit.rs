@@ -1,6 +1,6 @@
 //! How a command fails: a lower-case sentence, its cause, and what to do about it.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::process::ExitCode;
 
 /// A failed command.
@@ -22,6 +22,11 @@ impl Failure {
         Failure { code: 3, ..Failure::new(message) }
     }
 
+    /// What was asked for cannot be meant: exit code 2.
+    pub(crate) fn usage(message: impl Display) -> Self {
+        Failure { code: 2, ..Failure::new(message) }
+    }
+
     /// The same, with advice.
     pub(crate) fn help(self, help: impl Display) -> Self {
         Failure { help: Some(help.to_string()), ..self }
@@ -34,5 +39,11 @@ impl Failure {
             eprintln!("help: {help}");
         }
         ExitCode::from(self.code)
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,7 +149,7 @@ impl Server {
             entropy,
         );
         let front = front.map_err(|error| StartError::Bind(config.listen, error))?;
-        let endpoint = format!("http://{}", front.local_addr());
+        let endpoint = format!("http://{}", reachable(front.local_addr()));
         if config.data.is_some() {
             store
                 .publish_file(ENDPOINT_FILE, endpoint.as_bytes())
@@ -186,6 +186,16 @@ impl Server {
         }
         self.store.close().await;
     }
+}
+
+/// An address to connect to: a listener on every interface is reached through the loopback one.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    let ip = match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, bound.port())
 }
 
 fn authority(config: &ServerConfig, root_key: &KeyPair, entropy: &Entropy) -> Authority {
@@ -240,4 +250,17 @@ fn readiness(store: &Store, clock: &Clock) -> Readiness {
         let damaged = health.quarantined.iter().map(|name| format!("store: damaged: {name}"));
         failing.map(|(_, name)| (*name).to_owned()).chain(damaged).collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reachable;
+
+    #[test]
+    fn every_interface_is_reached_through_loopback() {
+        let address = |text: &str| text.parse().expect("an address");
+        assert_eq!(reachable(address("0.0.0.0:4567")), address("127.0.0.1:4567"));
+        assert_eq!(reachable(address("[::]:4567")), address("[::1]:4567"));
+        assert_eq!(reachable(address("192.0.2.1:4567")), address("192.0.2.1:4567"));
+    }
 }

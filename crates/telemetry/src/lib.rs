@@ -7,6 +7,6 @@ pub mod process;
 pub mod registry;
 pub mod text;
 
-pub use log::{LogFormat, start_log};
+pub use log::{LogFormat, check_filter, start_log};
 pub use meter::{Counter, Gauge, Histogram, Observation, OperationMeter};
 pub use registry::Telemetry;

@@ -1,12 +1,10 @@
-//! The log: lines on standard error, filtered by `LEVADA_LOG`.
+//! The log: lines on standard error, filtered.
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// The variable that holds the filter, in `tracing-subscriber`'s directive language.
-pub const LOG_VARIABLE: &str = "LEVADA_LOG";
-/// What is logged when the variable is absent or unreadable.
+/// What is logged when the filter makes no sense.
 const FILTER_DEFAULT: &str = "info";
 
 /// How log lines look.
@@ -18,11 +16,19 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whether `filter` is one in `tracing-subscriber`'s directive language; else why not.
+///
+/// # Errors
+/// The reason, as a sentence.
+pub fn check_filter(filter: &str) -> Result<(), String> {
+    EnvFilter::try_new(filter).map(drop).map_err(|error| error.to_string())
+}
+
 /// Starts logging to standard error, in colour only on a terminal and without `NO_COLOR`. Does
 /// nothing if a log was started already: a test may start several servers in one process.
-pub fn start_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_env(LOG_VARIABLE)
-        .unwrap_or_else(|_absent_or_unreadable| EnvFilter::new(FILTER_DEFAULT));
+pub fn start_log(format: LogFormat, filter: &str) {
+    let filter =
+        EnvFilter::try_new(filter).unwrap_or_else(|_checked_before| EnvFilter::new(FILTER_DEFAULT));
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -18,7 +18,11 @@ const WITH_NODE: &[&str] = &["build", "python", "node"];
 
 /// Every suite, the quick ones first.
 pub(super) const SUITES: &[Suite] = &[
-    Suite { name: "levada-cli", needs: WITH_PYTHON, files: &["test_levada_cli.py"] },
+    Suite {
+        name: "levada-cli",
+        needs: WITH_PYTHON,
+        files: &["test_levada_cli.py", "test_config.py", "test_deploy.py"],
+    },
     Suite {
         name: "boto3",
         needs: WITH_PYTHON,
@@ -42,6 +46,7 @@ pub(super) const SUITES: &[Suite] = &[
     Suite { name: "node-sdk", needs: WITH_NODE, files: &["test_node.py"] },
     Suite { name: "protocol", needs: WITH_PYTHON, files: &["test_protocol.py"] },
     Suite { name: "demo", needs: WITH_PYTHON, files: &["test_demo.py"] },
+    Suite { name: "wheel", needs: WITH_PYTHON, files: &["test_wheel.py"] },
     Suite { name: "durability", needs: WITH_PYTHON, files: &["test_durability.py"] },
 ];
 

@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use serde_json::{Map, Value};
+
+use super::{endpoint_of, print};
 use crate::cli::Env;
 use crate::exit::Failure;
 use crate::folder;
@@ -10,28 +13,43 @@ use crate::folder;
 /// plain `AWS_ENDPOINT_URL` would divert every service of a process.
 const SERVICES: &[&str] = &["KINESIS"];
 
+/// What would beat the variables that are set.
+const UNSET: &[&str] = &["AWS_SESSION_TOKEN", "AWS_PROFILE"];
+
 pub(crate) fn run(options: &Env) -> Result<(), Failure> {
-    let endpoint = folder::endpoint(&options.folder.path)?;
-    let key = folder::client_key(&options.folder.path)?;
+    let endpoint = endpoint_of(&options.place)?;
+    let key = folder::client_key(&options.place.folder.path)?;
+    let endpoints = match options.all {
+        true => vec!["AWS_ENDPOINT_URL".to_owned()],
+        false => SERVICES.iter().map(|service| format!("AWS_ENDPOINT_URL_{service}")).collect(),
+    };
+    let mut variables: Vec<(String, String)> =
+        endpoints.into_iter().map(|name| (name, endpoint.clone())).collect();
+    variables.extend([
+        ("AWS_ACCESS_KEY_ID".to_owned(), key.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY".to_owned(), key.secret_access_key),
+        ("AWS_REGION".to_owned(), options.region.clone()),
+        ("AWS_DEFAULT_REGION".to_owned(), options.region.clone()),
+    ]);
+    let lines = if options.json { as_json(variables) } else { as_exports(&variables) };
+    print(&lines);
+    Ok(())
+}
+
+fn as_exports(variables: &[(String, String)]) -> String {
     let mut lines = String::new();
-    let mut export = |name: &str, value: &str| {
+    for (name, value) in variables {
         // Writing to a string does not fail.
         let _infallible = writeln!(lines, "export {name}={}", quote(value));
-    };
-    if options.all {
-        export("AWS_ENDPOINT_URL", &endpoint);
-    } else {
-        for service in SERVICES {
-            export(&format!("AWS_ENDPOINT_URL_{service}"), &endpoint);
-        }
     }
-    export("AWS_ACCESS_KEY_ID", &key.access_key_id);
-    export("AWS_SECRET_ACCESS_KEY", &key.secret_access_key);
-    export("AWS_REGION", &options.region);
-    export("AWS_DEFAULT_REGION", &options.region);
-    lines.push_str("unset AWS_SESSION_TOKEN AWS_PROFILE\n");
-    print!("{lines}");
-    Ok(())
+    lines + "unset " + &UNSET.join(" ") + "\n"
+}
+
+/// One object; what is to be unset is null.
+fn as_json(variables: Vec<(String, String)>) -> String {
+    let set = variables.into_iter().map(|(name, value)| (name, Value::String(value)));
+    let unset = UNSET.iter().map(|name| ((*name).to_owned(), Value::Null));
+    format!("{}\n", Value::Object(set.chain(unset).collect::<Map<_, _>>()))
 }
 
 /// Quotes for a POSIX shell, if need be.

@@ -7,11 +7,12 @@ use std::time::Duration;
 use serde::Serialize;
 use stdx::Clock;
 use telemetry::{LogFormat, start_log};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::{AuthMode, LimitsMode, Serve};
+use crate::cli::{AuthMode, LimitsMode, LogStyle, Serve};
 use crate::exit::Failure;
 use crate::folder::{ROOT_KEY_FILE, root_key_from_environment};
+use crate::notify::tell_supervisor;
 use crate::server::{Auth, Server, ServerConfig};
 
 /// What is printed off a terminal once the server is ready.
@@ -23,9 +24,12 @@ struct Ready<'a> {
 }
 
 pub(crate) async fn run(options: Serve) -> Result<(), Failure> {
+    let shutdown = Shutdown::listen()?;
     let (server, ready_after) = start(&options).await?;
     tell_ready(&options, &server, ready_after);
-    shutdown_signal().await?;
+    tell_supervisor("READY=1");
+    shutdown.ordered().await;
+    tell_supervisor("STOPPING=1");
     server.stop().await;
     Ok(())
 }
@@ -33,7 +37,11 @@ pub(crate) async fn run(options: Serve) -> Result<(), Failure> {
 /// Starts a server with these options; also how long that took.
 pub(crate) async fn start(options: &Serve) -> Result<(Server, Duration), Failure> {
     let clock = Clock::system();
-    start_log(LogFormat::Text);
+    let format = match options.log_format {
+        LogStyle::Text => LogFormat::Text,
+        LogStyle::Json => LogFormat::Json,
+    };
+    start_log(format, &options.log);
     if options.auth == AuthMode::None {
         tracing::warn!("signatures are not checked: everyone who can connect may do everything");
         if !options.listen.ip().is_loopback() {
@@ -125,18 +133,30 @@ ready in {ready_ms} ms
     )
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub(crate) async fn shutdown_signal() -> Result<(), Failure> {
-    let wait = |kind| {
-        signal(kind).map_err(|error| Failure::new(format!("signals cannot be received: {error}")))
-    };
-    let (mut terminate, mut interrupt) =
-        (wait(SignalKind::terminate())?, wait(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The order to stop, SIGTERM or SIGINT. It is heard from the moment of [`Shutdown::listen`] on, so
+/// whoever may be told to stop listens before saying that it is there.
+pub(crate) struct Shutdown {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Shutdown {
+    pub(crate) fn listen() -> Result<Shutdown, Failure> {
+        let hear = |kind| {
+            let heard = signal(kind);
+            heard.map_err(|error| Failure::new(format!("signals cannot be received: {error}")))
+        };
+        let (terminate, interrupt) =
+            (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
+        Ok(Shutdown { terminate, interrupt })
     }
-    Ok(())
+
+    pub(crate) async fn ordered(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -3,7 +3,7 @@
 use model::kinesis::{op, shapes};
 use serde::Serialize;
 
-use super::{connect, failed};
+use super::{connect, endpoint_of, failed};
 use crate::cli::Status;
 use crate::client::{Client, ClientError};
 use crate::exit::Failure;
@@ -13,6 +13,13 @@ use crate::exit::Failure;
 struct Report {
     ready: bool,
     detail: String,
+    #[serde(flatten)]
+    held: Option<Held>,
+}
+
+/// What it holds.
+#[derive(Serialize)]
+struct Held {
     region: String,
     streams: Vec<StreamLine>,
 }
@@ -28,31 +35,36 @@ struct StreamLine {
 }
 
 pub(crate) async fn run(options: Status) -> Result<(), Failure> {
-    let client = connect(&options.target)?;
+    let client = match options.brief {
+        true => Client::anonymous(&endpoint_of(&options.target.place)?).map_err(failed)?,
+        false => connect(&options.target)?,
+    };
     let (status, detail) = client.get("/health/ready").await.map_err(failed)?;
     let detail = detail.trim().to_owned();
-    let report = Report {
-        ready: status == 200,
-        detail: detail.clone(),
-        region: options.target.region,
-        streams: list(&client).await.map_err(failed)?,
+    let held = match options.brief {
+        true => None,
+        false => {
+            let streams = list(&client).await.map_err(failed)?;
+            Some(Held { region: options.target.region, streams })
+        }
     };
+    let report = Report { ready: status == 200, detail: detail.clone(), held };
     if options.json {
         let json = serde_json::to_string(&report);
         println!("{}", json.map_err(|error| Failure::new(error.to_string()))?);
-    } else {
-        print(&report);
+    } else if let Some(held) = &report.held {
+        print(held);
     }
     if report.ready { Ok(()) } else { Err(Failure::not_ready(format!("not ready: {detail}"))) }
 }
 
-fn print(report: &Report) {
+fn print(held: &Held) {
     println!("{:<32} {:<9} {:<12} {:>6} {:>9}", "STREAM", "STATUS", "MODE", "SHARDS", "CONSUMERS");
-    for stream in &report.streams {
+    for stream in &held.streams {
         let StreamLine { name, status, mode, open_shards, consumers, .. } = stream;
         println!("{name:<32} {status:<9} {mode:<12} {open_shards:>6} {consumers:>9}");
     }
-    eprintln!("{} streams in {}", report.streams.len(), report.region);
+    eprintln!("{} streams in {}", held.streams.len(), held.region);
 }
 
 async fn list(client: &Client) -> Result<Vec<StreamLine>, ClientError> {

@@ -8,7 +8,7 @@ use model::kinesis::{op, shapes};
 use serde::Serialize;
 use stdx::Clock;
 
-use super::{connect, failed, shutdown_signal};
+use super::{Shutdown, connect, failed};
 use crate::cli::{From, Tail};
 use crate::client::Client;
 use crate::exit::Failure;
@@ -17,10 +17,11 @@ use crate::exit::Failure;
 const POLL_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(options: Tail) -> Result<(), Failure> {
+    let shutdown = Shutdown::listen()?;
     let client = connect(&options.target)?;
-    let mut tail = Follow::begin(&client, &options.stream, options.from).await?;
     let clock = Clock::system();
     let follow = async {
+        let mut tail = Follow::begin(&client, &options.stream, options.from).await?;
         loop {
             let found = tail.next().await?;
             for (shard, record) in &found {
@@ -36,7 +37,7 @@ pub(crate) async fn run(options: Tail) -> Result<(), Failure> {
     };
     tokio::select! {
         ended = follow => ended,
-        interrupted = shutdown_signal() => interrupted,
+        () = shutdown.ordered() => Ok(()),
     }
 }
 
