@@ -65,7 +65,6 @@ mod tests {
     use super::*;
     use crate::keyspace::HashRange;
     use crate::rows::StreamRow;
-    use crate::stream::{Mode, Status};
     use crate::{HashKey, Shard};
     use store::LogId;
 
@@ -87,20 +86,7 @@ mod tests {
         };
         let child_seconds = SPLIT_MS / 1000 + 1;
         StreamState {
-            row: StreamRow {
-                generation: 1,
-                created_ms: CREATED_MS,
-                mode: Mode::Provisioned,
-                retention_hours: 24,
-                status: Status::Active,
-                pending: None,
-                shards_made: 3,
-                record_kib_max: 1024,
-                kms_key: None,
-                tags: Default::default(),
-                distributes: false,
-                warm_mibps: None,
-            },
+            row: StreamRow::sample(3),
             version: 1,
             shards: Arc::new(ShardMap::new(vec![
                 shard(0, None, CREATED_MS / 1000 - 2, Some(UnixMillis(SPLIT_MS))),

@@ -148,6 +148,27 @@ pub(crate) struct ConsumerRow {
 }
 
 #[cfg(test)]
+impl StreamRow {
+    /// An ordinary stream, for tests.
+    pub(crate) fn sample(shards_made: u32) -> Self {
+        StreamRow {
+            generation: 1,
+            created_ms: 1_700_000_000_000,
+            mode: Mode::Provisioned,
+            retention_hours: 24,
+            status: Status::Active,
+            pending: None,
+            shards_made,
+            record_kib_max: 1024,
+            kms_key: None,
+            tags: BTreeMap::new(),
+            distributes: false,
+            warm_mibps: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::collection::btree_map;
@@ -161,20 +182,13 @@ mod tests {
     fn stream() -> StreamRow {
         StreamRow {
             generation: 1 << 40,
-            created_ms: 1_700_000_000_000,
-            mode: Mode::Provisioned,
-            retention_hours: 24,
             status: Status::Updating,
             pending: Some(Pending {
                 due_ms: 1_700_000_000_500,
                 change: Change::Split { shard: 0, at: [7; 16] },
             }),
-            shards_made: 4,
-            record_kib_max: 1024,
-            kms_key: None,
             tags: BTreeMap::from([("team".to_owned(), "core".to_owned())]),
-            distributes: false,
-            warm_mibps: None,
+            ..StreamRow::sample(4)
         }
     }
 

@@ -98,24 +98,11 @@ mod tests {
     use super::*;
     use crate::rows::StreamRow;
     use crate::shard::ShardMap;
-    use crate::stream::{Mode, Status, StreamState};
+    use crate::stream::StreamState;
 
     fn state(shards: u32) -> StreamState {
         StreamState {
-            row: StreamRow {
-                generation: 1,
-                created_ms: 1_700_000_000_000,
-                mode: Mode::Provisioned,
-                retention_hours: 24,
-                status: Status::Active,
-                pending: None,
-                shards_made: shards,
-                record_kib_max: 1024,
-                kms_key: None,
-                tags: Default::default(),
-                distributes: false,
-                warm_mibps: None,
-            },
+            row: StreamRow::sample(shards),
             version: 1,
             shards: Arc::new(ShardMap::initial(shards, 1_700_000_000, || LogId(1))),
         }
