@@ -1,13 +1,16 @@
 //! The threads that drive the store's steps.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use stdx::task::spawn_thread;
 
 use crate::core::Core;
+use crate::error::StoreError;
 use crate::queue::Wake;
 
 /// How often the lane looks again whether a flush has made room.
@@ -26,7 +29,22 @@ pub(crate) fn start(core: &Arc<Core>) -> io::Result<Vec<JoinHandle<()>>> {
     Ok(threads)
 }
 
+/// However the lane's thread ends, nobody waits for it in vain.
+struct LaneEnd<'a>(&'a Core);
+
+impl Drop for LaneEnd<'_> {
+    fn drop(&mut self) {
+        self.0.queue.close();
+        let mut left = VecDeque::new();
+        self.0.queue.drain(&mut left);
+        left.into_iter().for_each(|left| left.refuse(StoreError::Unavailable("it is closed")));
+        self.0.flush_signal.close();
+        self.0.condition.closed.store(true, Ordering::Release);
+    }
+}
+
 fn run_lane(core: &Core) {
+    let _end = LaneEnd(core);
     loop {
         if !core.has_work() {
             match core.queue.wait(core.idle_limit()) {
@@ -46,7 +64,6 @@ fn run_lane(core: &Core) {
         core.lane_step();
     }
     core.prove_step();
-    core.flush_signal.close();
 }
 
 fn run_encoder(core: &Core) {
