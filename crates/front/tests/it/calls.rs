@@ -122,6 +122,17 @@ async fn assert_answers(server: &Server, cases: Vec<(&str, Message, u16, &str)>)
 }
 
 #[tokio::test]
+async fn who_is_not_root_is_denied_in_awss_words() {
+    let principal = "arn:aws:iam::123456789012:user/ann".to_owned();
+    let server = Server::start(Setting { principal: Some(principal), ..Setting::default() });
+    let fault = server.send(&server.call("Ticks", "{}")).await.fault();
+    let words = "User: arn:aws:iam::123456789012:user/ann is not authorized to perform: toy:Ticks \
+                 on resource: arn:aws:toy:eu-west-1:123456789012:ticks because no identity-based \
+                 policy allows the toy:Ticks action";
+    assert_eq!(fault, (400, "AccessDeniedException".into(), words.into()));
+}
+
+#[tokio::test]
 async fn syntax_comes_before_target_before_signature() {
     let (server, nope) = (Server::plain(), "Toy_20261124.Nope");
     let no_target = |body: &[u8]| server.message(&[("content-type", JSON)], body);
@@ -145,6 +156,8 @@ async fn signatures_come_before_types_before_constraints() {
     let half = unsigned(&server, ECHO, "{}").header("authorization", "X");
     let mut forged = server.call("Echo", "{}");
     forged.body = br#"{"Text":1}"#.to_vec();
+    let mut broken = server.call("Echo", "{}");
+    broken.body = b"{".to_vec();
     let stranger = KeyPair { access_key_id: "AKIANOBODY".into(), ..server.pair.clone() };
     let stranger = unsigned(&server, ECHO, "{}").signed(&stranger, server.clock.wall());
     let token = server.call("Echo", "{}").header("x-amz-security-token", "t");
@@ -155,6 +168,7 @@ async fn signatures_come_before_types_before_constraints() {
     let cases = vec![
         ("half a signature", half, 400, "IncompleteSignatureException"),
         ("a wrong signature before types", forged, 400, "InvalidSignatureException"),
+        ("broken syntax before a wrong signature", broken, 400, "SerializationException"),
         ("an unknown key", stranger, 400, "UnrecognizedClientException"),
         ("a token for a root key", token, 400, "UnrecognizedClientException"),
         ("an old signature", old, 400, "InvalidSignatureException"),

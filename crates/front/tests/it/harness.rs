@@ -33,6 +33,8 @@ pub(crate) struct Server {
 pub(crate) struct Setting {
     pub(crate) clock: Clock,
     pub(crate) unsigned: bool,
+    /// Whom the key stands for, if not the root.
+    pub(crate) principal: Option<String>,
     pub(crate) unready: Vec<String>,
     pub(crate) budget_bytes: usize,
 }
@@ -42,6 +44,7 @@ impl Default for Setting {
         Setting {
             clock: Clock::system(),
             unsigned: false,
+            principal: None,
             unready: Vec::new(),
             budget_bytes: front::limits::BODY_BUDGET_BYTES_DEFAULT,
         }
@@ -55,13 +58,17 @@ pub(crate) fn still_clock() -> Clock {
 
 impl Server {
     pub(crate) fn start(setting: Setting) -> Self {
-        let Setting { clock, unsigned, unready, budget_bytes } = setting;
+        let Setting { clock, unsigned, principal, unready, budget_bytes } = setting;
         let entropy = Entropy::system();
         let pair = KeyPair::generate(&entropy);
         let authority = if unsigned {
             Authority::none(ACCOUNT)
         } else {
-            Authority::SigV4(KeyRing::new([(pair.clone(), Identity::root(ACCOUNT))], &entropy))
+            let mut identity = Identity::root(ACCOUNT);
+            if let Some(principal) = principal {
+                identity.principal = principal.into();
+            }
+            Authority::SigV4(KeyRing::new([(pair.clone(), identity)], &entropy))
         };
         let telemetry = Telemetry::new(clock.clone());
         let mut config = FrontConfig::new("127.0.0.1:0".parse().unwrap());

@@ -154,8 +154,13 @@ async fn a_stranger_who_asks_first_is_not_asked_for_the_body() {
 async fn a_body_beyond_the_routes_cap_is_answered_not_reset() {
     let server = Server::plain();
     let body = " ".repeat(crate::toy::ECHO_BYTES_MAX + 1);
-    let reply = server.send(&server.call("Echo", &body)).await;
-    assert_eq!(reply.status, 413);
+    let message = server.call("Echo", &body);
+    assert_eq!(server.send(&message).await.status, 413);
+    // The same without an announced length.
+    let mut wire = server.connect().await;
+    wire.write(message.header("transfer-encoding", "chunked").head().as_bytes()).await;
+    wire.write(format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).as_bytes()).await;
+    assert_eq!(wire.reply().await.status, 413);
 }
 
 const H2_START: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
