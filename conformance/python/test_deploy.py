@@ -1,9 +1,11 @@
-"""What `deploy/` promises: the unit, the image's file system, and what a supervisor hears."""
+"""What `docs/deploy.md` promises: the unit, the image's file system, what a supervisor hears, backup
+and upgrade."""
 
 import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tomllib
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rig import clients
+from rig import clients, streams
 from rig.server import Server, binary, environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,3 +170,64 @@ def test_the_image_holds_nothing_else(image):
         "etc/group",
         "etc/ssl/certs/ca-certificates.crt",
     }
+
+
+def put(client, name, count):
+    """Acknowledged records; their sequence numbers."""
+    entries = [{"Data": b"%d" % n, "PartitionKey": "k"} for n in range(count)]
+    return [placed["SequenceNumber"] for placed in streams.put_all(client, name, entries)]
+
+
+def held_by(folder, name):
+    """The sequence numbers in a copy."""
+    server = Server(folder).start()
+    records = streams.read_shard(clients.client(server.endpoint), name, "shardId-000000000000")
+    server.stop()
+    return [record["SequenceNumber"] for record in records]
+
+
+def test_a_copy_of_a_stopped_folder_is_a_backup(tmp_path):
+    server = Server(tmp_path / "data").start()
+    client = clients.client(server.endpoint)
+    name = streams.create(client)
+    numbers = put(client, name, 1000)
+    server.stop()
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    assert held_by(tmp_path / "copy", name) == numbers
+
+
+def test_a_snapshot_of_a_running_folder_is_a_backup(tmp_path):
+    server = Server(tmp_path / "data").start()
+    client = clients.client(server.endpoint)
+    name = streams.create(client)
+    numbers = put(client, name, 1000)
+    # A process that stands still is what makes a copy atomic here; a file system has other means.
+    server.process.send_signal(signal.SIGSTOP)
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    server.process.send_signal(signal.SIGCONT)
+    put(client, name, 10)
+    server.stop()
+    assert held_by(tmp_path / "copy", name) == numbers
+
+
+def test_a_newer_format_is_refused_and_left_alone(tmp_path):
+    server = Server(tmp_path / "data").start()
+    server.stop()
+    assert (tmp_path / "data/FORMAT").read_text() == "levada 1\n"
+    (tmp_path / "data/FORMAT").write_text("levada 2\n")
+
+    def files():
+        kept = (path for path in (tmp_path / "data").rglob("*") if path.is_file())
+        return {path: path.read_bytes() for path in kept}
+
+    before = files()
+    ran = subprocess.run(
+        [binary(), "serve", "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert ran.returncode == 1
+    assert "levada 2" in ran.stderr and "help: " in ran.stderr
+    assert files() == before

@@ -46,6 +46,7 @@ pub(super) const SUITES: &[Suite] = &[
     Suite { name: "node-sdk", needs: WITH_NODE, files: &["test_node.py"] },
     Suite { name: "protocol", needs: WITH_PYTHON, files: &["test_protocol.py"] },
     Suite { name: "demo", needs: WITH_PYTHON, files: &["test_demo.py"] },
+    Suite { name: "recipes", needs: WITH_PYTHON, files: &["test_recipes.py"] },
     Suite { name: "wheel", needs: WITH_PYTHON, files: &["test_wheel.py"] },
     Suite { name: "durability", needs: WITH_PYTHON, files: &["test_durability.py"] },
 ];
