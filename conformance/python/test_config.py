@@ -194,6 +194,8 @@ def test_status_in_brief_needs_no_key(server):
     ran = run("status", "--brief", "--json", "--endpoint", server.endpoint, **nobody)
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout) == {"ready": True, "detail": "ready"}
+    ran = run("status", "--brief", "--endpoint", server.endpoint, **nobody)
+    assert (ran.returncode, ran.stdout) == (0, "ready\n")
 
 
 def test_env_of_an_endpoint_as_json(server):

@@ -52,8 +52,11 @@ pub(crate) async fn run(options: Status) -> Result<(), Failure> {
     if options.json {
         let json = serde_json::to_string(&report);
         println!("{}", json.map_err(|error| Failure::new(error.to_string()))?);
-    } else if let Some(held) = &report.held {
-        print(held);
+    } else {
+        match &report.held {
+            Some(held) => print(held),
+            None => println!("{detail}"),
+        }
     }
     if report.ready { Ok(()) } else { Err(Failure::not_ready(format!("not ready: {detail}"))) }
 }

@@ -82,15 +82,11 @@ fn flatten(prefix: &str, table: &DeTable<'_>, found: &mut Vec<Found>) {
 /// The file that was named, else the first that exists: the user's, then the system's. Only one is
 /// read.
 pub(crate) fn find(given: Option<&Path>) -> Result<Option<File>, Failure> {
-    let usual = usual_places();
-    let places: Vec<&Path> = match given {
-        Some(path) => vec![path],
-        None => usual.iter().map(PathBuf::as_path).collect(),
-    };
-    for path in places {
+    let places = given.map_or_else(usual_places, |path| vec![path.to_owned()]);
+    for path in &places {
         match read(path) {
             Ok(text) => return File::parse(path, &text).map(Some),
-            Err(error) if is_absent(&error) && given.is_none() => {}
+            Err(error) if given.is_none() && is_absent(path, &error) => {}
             Err(error) => {
                 let message = format!("{} cannot be read: {error}", path.display());
                 return Err(Failure::usage(message).help(
@@ -102,12 +98,17 @@ pub(crate) fn find(given: Option<&Path>) -> Result<Option<File>, Failure> {
     Ok(None)
 }
 
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+fn is_absent(path: &Path, error: &io::Error) -> bool {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => true,
+        // A service may have somebody else's HOME, which says nothing about the service.
+        io::ErrorKind::PermissionDenied => !path.starts_with(SYSTEM_FOLDER),
+        _ => false,
+    }
 }
 
 /// Where a file is looked for, in this order.
-pub(crate) fn usual_places() -> Vec<PathBuf> {
+fn usual_places() -> Vec<PathBuf> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let user = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
     user.into_iter()
