@@ -84,6 +84,9 @@ fn steps() -> Vec<Step> {
         Step::new("build", &[], cargo::build),
         Step::new("python", &[], clients::install_python),
         Step::new("node", &[], clients::install_node),
+        Step::new("go", &[], clients::build_go),
+        Step::new("rust", &[], clients::build_rust),
+        Step::new("java", &[], clients::build_java),
     ];
     for suite in suites::SUITES {
         steps.push(Step::new(suite.name, suite.needs, |setting| suites::run(setting, suite)));

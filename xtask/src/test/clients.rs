@@ -16,6 +16,21 @@ pub(super) fn node_folder(setting: &Setting) -> PathBuf {
     setting.cache.join("node")
 }
 
+/// The Go suite's program.
+pub(super) fn go_program(setting: &Setting) -> PathBuf {
+    setting.cache.join("go/conformance")
+}
+
+/// The Rust suite's program.
+pub(super) fn rust_program(setting: &Setting) -> PathBuf {
+    setting.cache.join("rust/debug/levada-conformance")
+}
+
+/// Where the Java clients' classes and class paths are.
+pub(super) fn java_folder(setting: &Setting) -> PathBuf {
+    setting.cache.join("java")
+}
+
 /// boto3, the AWS CLI, pytest: whatever `requirements.txt` pins.
 pub(super) fn install_python(setting: &Setting) -> Result<Outcome, Failure> {
     let Some(version) = programs::version("python3") else {
@@ -63,6 +78,45 @@ pub(super) fn install_node(setting: &Setting) -> Result<Outcome, Failure> {
         stamp(&folder, &wanted)?;
     }
     Ok(Outcome::one(installed).with_note(version))
+}
+
+/// The program over the Go SDK. Go knows itself what is fresh.
+pub(super) fn build_go(setting: &Setting) -> Result<Outcome, Failure> {
+    let Some(version) = programs::says("go", "version") else {
+        return Ok(Outcome::skipped("there is no go"));
+    };
+    let mut go = Command::new("go");
+    go.args(["build", "-trimpath", "-o"]).arg(go_program(setting)).arg(".");
+    let built = programs::succeeds(go.current_dir(setting.root.join("conformance/go")))?;
+    Ok(Outcome::one(built).with_note(version))
+}
+
+/// The program over the Rust SDK: a workspace of its own, in the cache.
+pub(super) fn build_rust(setting: &Setting) -> Result<Outcome, Failure> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "--target-dir"]).arg(setting.cache.join("rust"));
+    let built = programs::succeeds(cargo.current_dir(setting.root.join("conformance/rust")))?;
+    Ok(Outcome::one(built))
+}
+
+/// The programs over the Java SDK, KCL and KPL, and DynamoDB Local for KCL's leases.
+pub(super) fn build_java(setting: &Setting) -> Result<Outcome, Failure> {
+    let Some(version) = programs::version("java") else {
+        return Ok(Outcome::skipped("there is no java"));
+    };
+    if programs::version("mvn").is_none() || programs::version("javac").is_none() {
+        return Ok(Outcome::skipped("there is no mvn with javac"));
+    }
+    for (project, manifest) in [("clients", "pom.xml"), ("leases", "leases/pom.xml")] {
+        let mut maven = Command::new("mvn");
+        maven.args(["--quiet", "--batch-mode", "-Dstyle.color=never"]);
+        maven.args(["compile", "--file", manifest]);
+        maven.arg(format!("-Dfolder={}", java_folder(setting).join(project).display()));
+        if !programs::succeeds(maven.current_dir(setting.root.join("conformance/java")))? {
+            return Ok(Outcome::one(false).with_note(format!("{project} was not built")));
+        }
+    }
+    Ok(Outcome::one(true).with_note(version.lines().next().unwrap_or_default()))
 }
 
 /// What a folder was installed from.

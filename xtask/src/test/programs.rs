@@ -35,7 +35,12 @@ pub(super) fn listen(command: &mut Command) -> Result<(bool, String), Failure> {
 
 /// A program's version line, or `None` if it is not there.
 pub(super) fn version(program: &str) -> Option<String> {
-    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
+    says(program, "--version")
+}
+
+/// What a program says of itself, or `None` if it is not there.
+pub(super) fn says(program: &str, argument: &str) -> Option<String> {
+    let output = Command::new(program).arg(argument).stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_string();
     output.status.success().then_some(text)
 }

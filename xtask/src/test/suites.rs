@@ -15,6 +15,9 @@ pub(super) struct Suite {
 
 const WITH_PYTHON: &[&str] = &["build", "python"];
 const WITH_NODE: &[&str] = &["build", "python", "node"];
+const WITH_GO: &[&str] = &["build", "python", "go"];
+const WITH_RUST: &[&str] = &["build", "python", "rust"];
+const WITH_JAVA: &[&str] = &["build", "python", "java"];
 
 /// Every suite, the quick ones first.
 pub(super) const SUITES: &[Suite] = &[
@@ -44,11 +47,15 @@ pub(super) const SUITES: &[Suite] = &[
     Suite { name: "cbor", needs: WITH_PYTHON, files: &["test_cbor.py"] },
     Suite { name: "aws-cli", needs: WITH_PYTHON, files: &["test_aws_cli.py"] },
     Suite { name: "node-sdk", needs: WITH_NODE, files: &["test_node.py"] },
+    Suite { name: "go-sdk", needs: WITH_GO, files: &["test_go.py"] },
+    Suite { name: "rust-sdk", needs: WITH_RUST, files: &["test_rust.py"] },
+    Suite { name: "java-sdk", needs: WITH_JAVA, files: &["test_java.py"] },
     Suite { name: "protocol", needs: WITH_PYTHON, files: &["test_protocol.py"] },
     Suite { name: "demo", needs: WITH_PYTHON, files: &["test_demo.py"] },
     Suite { name: "recipes", needs: WITH_PYTHON, files: &["test_recipes.py"] },
     Suite { name: "wheel", needs: WITH_PYTHON, files: &["test_wheel.py"] },
     Suite { name: "durability", needs: WITH_PYTHON, files: &["test_durability.py"] },
+    Suite { name: "kcl", needs: WITH_JAVA, files: &["test_kcl.py"] },
 ];
 
 /// Runs a suite with pytest and reads its verdicts from the report that pytest writes.
@@ -62,7 +69,10 @@ pub(super) fn run(setting: &Setting, suite: &Suite) -> Result<Outcome, Failure> 
         .current_dir(setting.root.join("conformance/python"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("LEVADA_BINARY", cargo::binary(setting))
-        .env("LEVADA_NODE", clients::node_folder(setting));
+        .env("LEVADA_NODE", clients::node_folder(setting))
+        .env("LEVADA_GO", clients::go_program(setting))
+        .env("LEVADA_RUST", clients::rust_program(setting))
+        .env("LEVADA_JAVA", clients::java_folder(setting));
     match &setting.pattern {
         Some(pattern) => command.args(["-k", pattern]),
         // Only a whole suite says what it proves.
