@@ -4,15 +4,18 @@ use wire::{Call, Fault, Resource};
 
 /// Decides one action on one resource.
 ///
-/// The root of an account may do everything in it. Nobody else exists yet; whoever does will be
-/// judged by policies, and until then has none that allows anything.
+/// The root of an account may do everything in it, and nothing in another account: that would take
+/// a policy on the resource as well. Nobody else exists yet; whoever does will be judged by
+/// policies, and until then has none that allows anything.
 ///
 /// # Errors
 /// `AccessDeniedException` in AWS's words (`facts/security.md` § 1.3, below the table).
 pub fn authorise(call: &Call, action: &str, resource: &Resource) -> Result<(), Fault> {
-    if is_root(&call.principal, &call.account) {
-        return Ok(());
-    }
+    let kind = match (is_root(&call.principal, &call.account), is_own(call, resource)) {
+        (true, true) => return Ok(()),
+        (true, false) => "resource",
+        (false, _) => "identity",
+    };
     let resource = arn_of(call, action, resource);
     Err(Fault {
         capital_message: true,
@@ -20,11 +23,20 @@ pub fn authorise(call: &Call, action: &str, resource: &Resource) -> Result<(), F
             "AccessDeniedException",
             format!(
                 "User: {} is not authorized to perform: {action} on resource: {resource} because \
-                 no identity-based policy allows the {action} action",
+                 no {kind}-based policy allows the {action} action",
                 call.principal
             ),
         )
     })
+}
+
+/// Whether a resource is the caller's account's. What is no ARN is nobody's: the operation will say
+/// what is wrong with it.
+fn is_own(call: &Call, resource: &Resource) -> bool {
+    let Resource::Arn(arn) = resource else { return true };
+    let mut parts = arn.splitn(6, ':');
+    let account = (parts.next() == Some("arn")).then(|| parts.nth(3)).flatten();
+    account.is_none_or(|account| account.is_empty() || account == &*call.account)
 }
 
 fn is_root(principal: &str, account: &str) -> bool {
@@ -80,5 +92,28 @@ mod tests {
         );
         let other_root = call("arn:aws:iam::999999999999:root");
         assert!(authorise(&other_root, "kinesis:PutRecord", &stream).is_err());
+    }
+
+    #[test]
+    fn root_may_nothing_in_another_account() {
+        let root = call("arn:aws:iam::123456789012:root");
+        let stream = |account: &str| {
+            Resource::Arn(format!("arn:aws:kinesis:eu-west-1:{account}:stream/orders"))
+        };
+        assert_eq!(authorise(&root, "kinesis:PutRecord", &stream("123456789012")), Ok(()));
+        let denied = authorise(&root, "kinesis:PutRecord", &stream("999999999999")).unwrap_err();
+        assert_eq!((&*denied.code, denied.status), ("AccessDeniedException", 400));
+        assert_eq!(
+            denied.message.as_deref(),
+            Some(
+                "User: arn:aws:iam::123456789012:root is not authorized to perform: \
+                 kinesis:PutRecord on resource: arn:aws:kinesis:eu-west-1:999999999999:stream/orders \
+                 because no resource-based policy allows the kinesis:PutRecord action"
+            )
+        );
+        for shapeless in ["", "orders", "arn:aws:kinesis", "arn:aws:s3:::bucket"] {
+            let resource = Resource::Arn(shapeless.into());
+            assert_eq!(authorise(&root, "kinesis:PutRecord", &resource), Ok(()), "{shapeless}");
+        }
     }
 }
