@@ -1,18 +1,16 @@
 //! One connection: its protocol, its watchdog, its end.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::task::{Context, Poll};
-use std::{convert::Infallible, io};
 
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use stdx::task;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::limits::{
@@ -22,7 +20,9 @@ use crate::limits::{
 };
 use crate::listener::{Phase, Shared};
 use crate::pipeline;
-use crate::sniff::{Prefixed, Protocol, sniff};
+use crate::sniff::{Protocol, sniff};
+use crate::tls;
+use crate::transport::{Transport, Watched};
 
 /// The other end, as the pipeline sees it.
 #[derive(Clone)]
@@ -42,6 +42,8 @@ pub(crate) struct Activity {
     head_begun: AtomicBool,
     /// Bytes wait to be taken.
     write_blocked: AtomicBool,
+    /// Bytes that were taken have not gone out.
+    flush_blocked: AtomicBool,
     writes: AtomicU32,
 }
 
@@ -55,6 +57,29 @@ impl Activity {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.head_begun.store(false, Ordering::Relaxed);
         InFlight(Arc::clone(self))
+    }
+
+    /// Bytes came.
+    pub(crate) fn note_read(&self) {
+        if self.in_flight.load(Ordering::Relaxed) == 0 {
+            self.head_begun.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// A write was taken, or was not.
+    pub(crate) fn note_write(&self, taken: bool) {
+        self.write_blocked.store(!taken, Ordering::Relaxed);
+        if taken {
+            self.writes.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Everything written went out, or did not. Encryption takes bytes before the peer does.
+    pub(crate) fn note_flush(&self, done: bool) {
+        let was_blocked = self.flush_blocked.swap(!done, Ordering::Relaxed);
+        if done && was_blocked {
+            self.writes.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -90,7 +115,8 @@ impl Watchdog {
         let requests = activity.requests.load(Ordering::Relaxed);
         let head = activity.head_begun.load(Ordering::Relaxed);
         let writes = activity.writes.load(Ordering::Relaxed);
-        let blocked = activity.write_blocked.load(Ordering::Relaxed);
+        let blocked = activity.write_blocked.load(Ordering::Relaxed)
+            || activity.flush_blocked.load(Ordering::Relaxed);
         // An answer may still be on its way out when its body has been handed over.
         let busy = blocked || activity.in_flight.load(Ordering::Relaxed) > 0;
         let moved = requests != self.requests_seen;
@@ -120,19 +146,34 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, ip: IpAddr) {
     let Some(Ok((protocol, stream))) = told else {
         return;
     };
-    let activity = Arc::new(Activity::default());
-    let peer = Peer { ip, secure_transport: false, activity };
+    let (protocol, transport) = match (protocol, &shared.certificates) {
+        (Protocol::Tls, Some(certificates)) => {
+            match tls::accept(certificates, stream, &shared.clock).await {
+                Ok((protocol, stream)) => (protocol, Transport::Encrypted(Box::new(stream))),
+                Err(reason) => {
+                    shared.handshakes_failed.add(1);
+                    tracing::debug!(%ip, reason, "TLS came to nothing");
+                    return;
+                }
+            }
+        }
+        (Protocol::Tls, None) => {
+            tracing::debug!(%ip, "closed: TLS is not configured");
+            return;
+        }
+        (protocol, _) => (protocol, Transport::Plain(stream)),
+    };
+    let secure_transport = matches!(transport, Transport::Encrypted(_));
+    let peer = Peer { ip, secure_transport, activity: Arc::new(Activity::default()) };
     match protocol {
-        Protocol::Http1 => serve_http1(shared, stream, peer).await,
-        Protocol::Http2 => serve_http2(shared, stream, peer).await,
-        // TLS joins here: after the handshake the stream is sniffed again, because Java's SDK
-        // negotiates no ALPN (`facts/real-parts.md`).
-        Protocol::Tls => tracing::debug!(%ip, "closed: TLS is not configured"),
+        Protocol::Http2 => serve_http2(shared, transport, peer).await,
+        // TLS within TLS was refused above.
+        Protocol::Http1 | Protocol::Tls => serve_http1(shared, transport, peer).await,
     }
 }
 
-async fn serve_http1(shared: Arc<Shared>, stream: Prefixed<TcpStream>, peer: Peer) {
-    let io = Watched { stream, activity: Arc::clone(&peer.activity) };
+async fn serve_http1(shared: Arc<Shared>, transport: Transport, peer: Peer) {
+    let io = Watched::new(transport, Arc::clone(&peer.activity));
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -171,8 +212,8 @@ async fn serve_http1(shared: Arc<Shared>, stream: Prefixed<TcpStream>, peer: Pee
     }
 }
 
-async fn serve_http2(shared: Arc<Shared>, stream: Prefixed<TcpStream>, peer: Peer) {
-    let io = Watched { stream, activity: Arc::clone(&peer.activity) };
+async fn serve_http2(shared: Arc<Shared>, transport: Transport, peer: Peer) {
+    let io = Watched::new(transport, Arc::clone(&peer.activity));
     let mut builder = http2::Builder::new(Executor);
     builder
         .timer(TokioTimer::new())
@@ -229,69 +270,6 @@ where
     }
 }
 
-/// A stream that tells its watchdog when a request's head begins and whether answers are taken.
-struct Watched<S> {
-    stream: S,
-    activity: Arc<Activity>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before && self.activity.in_flight.load(Ordering::Relaxed) == 0 {
-            self.activity.head_begun.store(true, Ordering::Relaxed);
-        }
-        read
-    }
-}
-
-impl<S> Watched<S> {
-    fn note_write<T>(&self, written: Poll<T>) -> Poll<T> {
-        self.activity.write_blocked.store(written.is_pending(), Ordering::Relaxed);
-        if written.is_ready() {
-            self.activity.writes.fetch_add(1, Ordering::Relaxed);
-        }
-        written
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.note_write(written)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.note_write(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,6 +291,23 @@ mod tests {
         activity.write_blocked.store(true, Ordering::Relaxed);
         for _ in 0..STALLED_LOOKS_MAX * 2 {
             activity.writes.fetch_add(1, Ordering::Relaxed);
+            assert_eq!(watchdog.look(&activity), Look::Fine);
+        }
+        for _ in 1..STALLED_LOOKS_MAX {
+            assert_eq!(watchdog.look(&activity), Look::Fine);
+        }
+        assert_eq!(watchdog.look(&activity), Look::Stalled);
+    }
+
+    #[test]
+    fn what_encryption_took_must_go_out_too() {
+        let activity = Arc::new(Activity::default());
+        let mut watchdog = Watchdog::default();
+        activity.note_write(true);
+        for _ in 0..STALLED_LOOKS_MAX * 2 {
+            activity.note_flush(false);
+            activity.note_flush(true);
+            activity.note_flush(false);
             assert_eq!(watchdog.look(&activity), Look::Fine);
         }
         for _ in 1..STALLED_LOOKS_MAX {

@@ -15,7 +15,10 @@ mod precedence;
 mod respond;
 mod routes;
 mod sniff;
+mod tls;
+mod transport;
 mod view;
 
 pub use listener::{CorsRule, Drained, Front, FrontConfig, Readiness};
 pub use routes::Service;
+pub use tls::{Certificates, CertificatesError};

@@ -30,6 +30,10 @@ pub const DISCARD_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const DISCARD_WAIT: Duration = Duration::from_secs(2);
 /// How long the first bytes of a connection may take to tell its protocol.
 pub const SNIFF_WAIT: Duration = Duration::from_secs(8);
+/// How long a TLS handshake may take (slow senders are cut within 10 s, as above).
+pub const TLS_HANDSHAKE_WAIT: Duration = Duration::from_secs(8);
+/// TLS sessions that can be resumed, about 1 KiB each (our choice: a fleet's worth of SDKs).
+pub const TLS_SESSIONS_MAX: usize = 1024;
 /// How often a connection is looked at. A request head may take up to two looks, so a slow one is
 /// cut within 10 s.
 pub const WATCH_EVERY: Duration = Duration::from_secs(4);

@@ -20,6 +20,7 @@ use crate::limits::{
 };
 use crate::respond::Ending;
 use crate::routes::{Routes, Service};
+use crate::tls::Certificates;
 
 /// Names the parts that are not ready; none means ready. Called per probe: keep it cheap.
 pub type Readiness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
@@ -48,6 +49,8 @@ pub struct FrontConfig {
     pub drain: Duration,
     /// Whether scripts of other origins are answered.
     pub cors: CorsRule,
+    /// What TLS connections are shown; without it they are closed.
+    pub certificates: Option<Certificates>,
 }
 
 impl FrontConfig {
@@ -58,6 +61,7 @@ impl FrontConfig {
             body_budget_bytes: BODY_BUDGET_BYTES_DEFAULT,
             drain: DRAIN_MAX,
             cors: CorsRule::default(),
+            certificates: None,
         }
     }
 }
@@ -83,6 +87,8 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) refused: Counter,
+    pub(crate) certificates: Option<Certificates>,
+    pub(crate) handshakes_failed: Counter,
     cors: CorsRule,
     body_bytes: Gauge,
 }
@@ -164,6 +170,9 @@ impl Front {
             phase: watch::Sender::new(Phase::Serving),
             refused: telemetry
                 .counter("requests_refused_total", "Requests that reached no operation."),
+            certificates: config.certificates.clone(),
+            handshakes_failed: telemetry
+                .counter("tls_handshakes_failed_total", "TLS connections that came to nothing."),
             cors: config.cors,
             body_bytes: telemetry.gauge("request_body_bytes", "Request bodies in flight."),
             telemetry,

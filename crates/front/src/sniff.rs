@@ -56,6 +56,13 @@ pub(crate) struct Prefixed<S> {
     stream: S,
 }
 
+impl<S> Prefixed<S> {
+    /// Nothing in front.
+    pub(crate) fn nothing(stream: S) -> Self {
+        Prefixed { start: [0; H2_PREFACE.len()], from: 0, to: 0, stream }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Prefixed<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,

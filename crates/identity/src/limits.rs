@@ -18,3 +18,14 @@ pub const REGION_BYTES_MAX: usize = 32;
 pub const DERIVED_KEYS_MAX: usize = 1024;
 /// The longest plain text that is sealed into a token (our choice; a `NextToken` is the largest).
 pub const SEALED_BYTES_MAX: usize = 64 * 1024;
+/// How long a local certificate authority is believed: ten years, so that nobody has to hand it
+/// out again while a test machine lives.
+pub const CA_DAYS: u64 = 3650;
+/// How long a server's certificate is valid: what public authorities give.
+pub const LEAF_DAYS: u64 = 90;
+/// By when a running server must have a new one: a month before the old one ends.
+pub const LEAF_RENEW_DAYS: u64 = 60;
+/// By how much certificates are dated back, for clients whose clocks are behind.
+pub const CERTIFICATE_GRACE_DAYS: u64 = 1;
+/// The most names in one certificate (our choice; a machine has fewer than ten).
+pub const LEAF_NAMES_MAX: usize = 32;

@@ -14,7 +14,11 @@ use crate::harness::{JSON, Server, Setting, settle, still_clock};
 use crate::toy;
 
 /// A request as the JavaScript SDK makes it: signed over `:authority`, without `host`.
-fn h2_request(server: &Server, operation: &str, body: &str) -> http::Request<Full<Bytes>> {
+pub(crate) fn h2_request(
+    server: &Server,
+    operation: &str,
+    body: &str,
+) -> http::Request<Full<Bytes>> {
     let authority = server.addr.to_string();
     let target = format!("{}.{operation}", toy::PROFILE.target_prefix);
     let headers =

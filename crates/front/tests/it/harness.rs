@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use front::{Drained, Front, FrontConfig};
+use front::{Certificates, Drained, Front, FrontConfig};
 use identity::{Authority, Credentials, Identity, KeyPair, KeyRing, RequestView, sign};
 use stdx::{Clock, Entropy, UnixMillis, task};
 use telemetry::Telemetry;
@@ -37,6 +37,7 @@ pub(crate) struct Setting {
     pub(crate) principal: Option<String>,
     pub(crate) unready: Vec<String>,
     pub(crate) budget_bytes: usize,
+    pub(crate) certificates: Option<Certificates>,
 }
 
 impl Default for Setting {
@@ -47,6 +48,7 @@ impl Default for Setting {
             principal: None,
             unready: Vec::new(),
             budget_bytes: front::limits::BODY_BUDGET_BYTES_DEFAULT,
+            certificates: None,
         }
     }
 }
@@ -58,7 +60,7 @@ pub(crate) fn still_clock() -> Clock {
 
 impl Server {
     pub(crate) fn start(setting: Setting) -> Self {
-        let Setting { clock, unsigned, principal, unready, budget_bytes } = setting;
+        let Setting { clock, unsigned, principal, unready, budget_bytes, certificates } = setting;
         let entropy = Entropy::system();
         let pair = KeyPair::generate(&entropy);
         let authority = if unsigned {
@@ -73,6 +75,7 @@ impl Server {
         let telemetry = Telemetry::new(clock.clone());
         let mut config = FrontConfig::new("127.0.0.1:0".parse().unwrap());
         config.body_budget_bytes = budget_bytes;
+        config.certificates = certificates;
         let front = Front::bind(
             &config,
             toy::services(&clock),

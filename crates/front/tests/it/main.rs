@@ -7,4 +7,5 @@ mod harness;
 mod hostile;
 mod pages;
 mod streams;
+mod tls;
 mod toy;

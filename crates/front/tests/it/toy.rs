@@ -153,6 +153,10 @@ impl Serve<Echo> for Toy {
         if input.text == "break" {
             return Err(Fault::internal());
         }
+        if input.text == "secure?" {
+            let text = call.secure_transport.to_string();
+            return Ok(Text { text, ..input });
+        }
         if let Some(seconds) = input.text.strip_prefix("sleep ") {
             let seconds = seconds.parse().unwrap();
             self.clock.sleep(std::time::Duration::from_secs(seconds)).await;
