@@ -15,6 +15,9 @@ WRITERS = 4
 SEED = 20261124
 NAME = "survivor"
 
+# A hundred rounds, each a little longer than the one before.
+pytestmark = pytest.mark.timeout(1800)
+
 
 class Writer(threading.Thread):
     """Puts records until the server dies under it; remembers what was acknowledged."""
