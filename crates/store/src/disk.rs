@@ -8,10 +8,15 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
+
+use crate::limits::CHUNK_ALIGN;
 
 /// Readable and writable by the owner only: the folder holds keys and other people's data.
 const MODE_PRIVATE: u32 = 0o600;
+
+/// Writes past the page cache.
+const O_DIRECT: i32 = OFlags::DIRECT.bits() as i32;
 
 /// A data folder. Names are relative, with `/` between the parts.
 pub(crate) trait Disk: Send + Sync + Debug {
@@ -21,6 +26,10 @@ pub(crate) trait Disk: Send + Sync + Debug {
     fn list(&self, folder: &str) -> io::Result<Vec<String>>;
     /// Makes an empty file; an error if the name is taken.
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
+    /// Makes an empty file that will be written once, from front to back, in large pieces.
+    fn create_for_streaming(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.create(name)
+    }
     /// Opens a file for reading and writing.
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
     /// Gives a file a second name; an error if that is taken.
@@ -88,6 +97,17 @@ impl Disk for RealDisk {
         Ok(Arc::new(RealFile(options.open(self.folder.join(name))?)))
     }
 
+    fn create_for_streaming(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.create(name)?;
+        let mut options = OpenOptions::new();
+        options.write(true).custom_flags(O_DIRECT);
+        match options.open(self.folder.join(name)) {
+            Ok(direct) => Ok(Arc::new(StreamedFile { file, direct })),
+            // Some file systems have no such thing.
+            Err(_) => Ok(file),
+        }
+    }
+
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).open(self.folder.join(name))?;
         Ok(Arc::new(RealFile(file)))
@@ -147,6 +167,46 @@ impl DiskFile for RealFile {
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+}
+
+/// A file that aligned pieces reach past the page cache: filling the cache with what nobody may
+/// ever read costs more than writing it (`docs/performance.md`).
+#[derive(Debug)]
+struct StreamedFile {
+    file: Arc<dyn DiskFile>,
+    direct: File,
+}
+
+impl DiskFile for StreamedFile {
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        let aligned = at.is_multiple_of(CHUNK_ALIGN as u64)
+            && bytes.len().is_multiple_of(CHUNK_ALIGN)
+            && bytes.as_ptr().align_offset(CHUNK_ALIGN) == 0;
+        if aligned {
+            match self.direct.write_all_at(bytes, at) {
+                // The disk may want more than we know of; the page cache wants nothing.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+                written => return written,
+            }
+        }
+        self.file.write_at(bytes, at)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        self.file.read_at(bytes, at)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+
+    fn set_length(&self, bytes: u64) -> io::Result<()> {
+        self.file.set_length(bytes)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.file.length()
     }
 }
 

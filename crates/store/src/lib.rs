@@ -5,6 +5,7 @@
 //! and are flushed into sorted segments; a small manifest says what exists. The bytes are in
 //! `docs/format.md`.
 
+mod aligned;
 mod batch;
 mod block;
 mod chunk;

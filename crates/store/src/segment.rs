@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use stdx::UnixMillis;
 
+use crate::aligned::AlignedBuffer;
 use crate::block::{BLOCK_HEADER_BYTES, BlockAt, BlockHeader, BlockKind, Home};
 use crate::chunk::{FOOTER_ENTRY_BYTES, TRAILER_BYTES, Trailer, close_with_trailer};
 use crate::codec::Layout;
@@ -188,7 +189,7 @@ pub(crate) struct SegmentWriter {
     file: Arc<dyn DiskFile>,
     number: u64,
     written: u64,
-    buffer: Vec<u8>,
+    buffer: AlignedBuffer,
     blocks: Vec<BlockAt>,
     row_blocks: u32,
     row_bytes: u64,
@@ -196,11 +197,13 @@ pub(crate) struct SegmentWriter {
 
 impl SegmentWriter {
     pub(crate) fn create(disk: &dyn Disk, number: u64) -> io::Result<Self> {
+        let mut buffer = AlignedBuffer::new(WRITE_BYTES);
+        buffer.fill(&encode_header(number));
         Ok(SegmentWriter {
-            file: disk.create(&name_of(number))?,
+            file: disk.create_for_streaming(&name_of(number))?,
             number,
             written: 0,
-            buffer: encode_header(number).to_vec(),
+            buffer,
             blocks: Vec::new(),
             row_blocks: 0,
             row_bytes: 0,
@@ -216,18 +219,30 @@ impl SegmentWriter {
         let at = self.at();
         header.body_bytes = body.len() as u32;
         let encoded = header.seal(Home::segment(self.number), crc32c::crc32c(body));
-        self.buffer.extend_from_slice(&encoded);
-        self.buffer.extend_from_slice(body);
+        self.append(&encoded)?;
+        self.append(body)?;
         if header.kind == BlockKind::Rows {
             self.row_blocks += 1;
             self.row_bytes += (BLOCK_HEADER_BYTES + body.len()) as u64;
         }
         self.blocks.push(BlockAt { at, header });
-        if self.buffer.len() >= WRITE_BYTES { self.write_out() } else { Ok(()) }
+        Ok(())
     }
 
+    fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let taken = self.buffer.fill(bytes);
+            bytes = &bytes[taken..];
+            if self.buffer.is_full() {
+                self.write_out()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every piece but the last is full, and the last ends at a whole page: all are aligned.
     fn write_out(&mut self) -> io::Result<()> {
-        self.file.write_at(&self.buffer, self.written)?;
+        self.file.write_at(self.buffer.filled(), self.written)?;
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
@@ -240,11 +255,11 @@ impl SegmentWriter {
     /// Writes the directory and makes all of it durable; the name too.
     pub(crate) fn finish(mut self, disk: &dyn Disk, all_rows: bool) -> io::Result<SegmentState> {
         let home = Home::segment(self.number);
-        self.write_out()?;
-        let footer_at = self.written;
+        let footer_at = self.at();
         let mut bytes = Vec::new();
         close_with_trailer(home, &self.blocks, footer_at, &mut bytes);
-        self.file.write_at(&bytes, footer_at)?;
+        self.append(&bytes)?;
+        self.write_out()?;
         self.file.sync()?;
         disk.sync_folder(SEGMENT_FOLDER)?;
         let records = self.blocks.iter().filter(|block| block.header.kind == BlockKind::Records);
