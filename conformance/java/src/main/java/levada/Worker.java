@@ -41,6 +41,8 @@ import software.amazon.kinesis.retrieval.polling.PollingConfig;
 public final class Worker {
     /** How long a silent worker keeps its leases. */
     private static final long FAILOVER_MILLIS = 6_000;
+    /** How often the leader shares leases out, and says that it lives. */
+    private static final long LEADER_MILLIS = 2_000;
 
     private static final Exchanges EXCHANGES = new Exchanges();
 
@@ -80,6 +82,9 @@ public final class Worker {
         LeaseManagementConfig management = configs.leaseManagementConfig()
                 .failoverTimeMillis(FAILOVER_MILLIS)
                 .shardSyncIntervalMillis(5_000)
+                .leaseAssignmentIntervalMillis(LEADER_MILLIS)
+                .dynamoDbLockBasedLeaderHeartbeatPeriodInMillis(LEADER_MILLIS)
+                .dynamoDbLockBasedLeaderLeaseDurationInMillis(FAILOVER_MILLIS)
                 .leaseAssignmentStrategy(LeaseAssignmentStrategy.LEASE_COUNT_BASED);
         // Else KCL asks the machine's cloud who it is.
         management.workerUtilizationAwareAssignmentConfig().disableWorkerMetrics(true);
