@@ -6,7 +6,9 @@
 mod body;
 mod budget;
 mod connection;
+mod dialect;
 mod ids;
+mod inflate;
 pub mod limits;
 mod listener;
 mod pages;

@@ -21,6 +21,10 @@ pub const BUDGET_WAIT: Duration = Duration::from_secs(2);
 pub const BODY_GRACE: Duration = Duration::from_secs(8);
 /// The least rate of a body after that (our choice: a slow mobile uplink).
 pub const BODY_BYTES_PER_SECOND_MIN: u64 = 16 * 1024;
+/// How many times its size a compressed body may become (`facts/security.md` § 4, bombs).
+pub const INFLATE_RATIO_MAX: usize = 100;
+/// What it may become at any ratio: a small batch of metrics is nearly the same line throughout.
+pub const INFLATE_FREE_BYTES: usize = 64 * 1024;
 /// By how much a body of unknown length grows its hold on the budget.
 pub const BODY_STEP_BYTES: usize = 64 * 1024;
 /// What is read and thrown away of a refused body, so that its sender sees the answer and not a

@@ -12,6 +12,7 @@ use stdx::{Clock, Entropy, task};
 use telemetry::{Counter, Gauge, Telemetry};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
+use wire::Elsewhere;
 
 use crate::budget::Budget;
 use crate::connection;
@@ -51,6 +52,8 @@ pub struct FrontConfig {
     pub cors: CorsRule,
     /// What TLS connections are shown; without it they are closed.
     pub certificates: Option<Certificates>,
+    /// What callers of services that are not here, or only in part, are told.
+    pub elsewhere: &'static [Elsewhere],
 }
 
 impl FrontConfig {
@@ -62,6 +65,7 @@ impl FrontConfig {
             drain: DRAIN_MAX,
             cors: CorsRule::default(),
             certificates: None,
+            elsewhere: &[],
         }
     }
 }
@@ -161,7 +165,7 @@ impl Front {
         let listener = socket.listen(LISTEN_BACKLOG)?;
         let connections = telemetry.gauge("connections", "Open connections.");
         let shared = Shared {
-            routes: Routes::new(services, &telemetry),
+            routes: Routes::new(services, config.elsewhere, &telemetry),
             authority,
             readiness,
             clock,

@@ -9,20 +9,23 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use identity::authorise;
+use identity::keys::Proof;
 use identity::sigv4::Policy;
 use stdx::task;
 use telemetry::Observation;
-use wire::{Access, Answer, Call, Codec, Fault};
+use wire::{Access, Answer, Call, Codec, Fault, ServiceProfile};
 
-use crate::body::{Allowance, Unread, discard, receive};
+use crate::body::{Allowance, Received, Unread, discard, receive};
 use crate::connection::Peer;
+use crate::dialect::Dialect;
 use crate::ids::Ids;
+use crate::inflate;
 use crate::limits::{DISCARD_BYTES_MAX, UNPROVEN_BODY_BYTES_MAX};
 use crate::listener::Shared;
 use crate::pages;
-use crate::precedence::{Facts, Named, body_state, judge};
+use crate::precedence::{BodyState, Facts, Named, body_state, judge};
 use crate::respond::{AnswerBody, EVENT_STREAM, Refusal, allow_origin, refusal_response, response};
-use crate::routes::{Content, Operation, Target};
+use crate::routes::{Content, Operation, Route, Routes, Target};
 use crate::view::{Headers, view_of};
 
 /// An operation being served.
@@ -64,7 +67,14 @@ fn answer_page(shared: &Shared, peer: &Peer, head: &Parts, ids: &Ids) -> Respons
             response(page.status, Some(page.content_type), body, ids)
         }
         Err(refusal) => {
-            refusal_response(&refusal, Codec::Json, "application/json", &head.headers, ids)
+            let claimed = Routes::claimed(head);
+            let routes = &shared.routes;
+            match claimed.filter(|service| routes.is_elsewhere(service)) {
+                Some(service) if refusal != Refusal::Preflight => {
+                    routes.dialect_elsewhere(head, &service).fault(&routes.not_here(&service), ids)
+                }
+                _ => refusal_response(&refusal, Dialect::RestJson, &head.headers, ids),
+            }
         }
     }
 }
@@ -81,23 +91,23 @@ async fn answer_call<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let content = shared.routes.content(&head.headers);
-    let target = shared.routes.target(&head.headers);
-    let request = CallRequest { shared, peer, head, ids, content, target };
+    let claimed = Routes::claimed(head);
+    let route = shared.routes.route(head, claimed.as_deref());
+    let dialect = dialect_of(&shared.routes, head, route);
+    let mut request = CallRequest { shared, peer, head, ids, route, dialect, operation: None };
     let mut bytes_in = 0;
     let outcome = request.serve(body, &mut bytes_in).await;
-    let codec = request.codec();
-    let content_type = shared.routes.content_type_of(codec, target);
     let fault = outcome.as_ref().err().map(|refusal| refusal.code().to_owned());
     let response = match outcome {
         Ok(Answer::Body(bytes)) => {
-            response(StatusCode::OK, Some(content_type), AnswerBody::whole(bytes), ids)
+            let name = request.operation.map_or("", |operation| operation.info.name);
+            dialect.answer(name, bytes, ids)
         }
         Ok(Answer::Events(frames)) => {
             let body = AnswerBody::events(frames, shared.ending());
             response(StatusCode::OK, Some(EVENT_STREAM), body, ids)
         }
-        Err(refusal) => refusal_response(&refusal, codec, content_type, &head.headers, ids),
+        Err(refusal) => refusal_response(&refusal, dialect, &head.headers, ids),
     };
     let seen = Observation {
         fault: fault.as_deref(),
@@ -109,52 +119,53 @@ where
     response
 }
 
+/// How a request wants to be answered. An empty body of unknown type is answered in CBOR
+/// (kinesalite's recorded behaviour).
+fn dialect_of(routes: &Routes, head: &Parts, route: Route<'_>) -> Dialect {
+    match route {
+        Route::Target(target, content) => {
+            let codec = match content {
+                Content::Codec(codec) => codec,
+                Content::Legacy => Codec::Json,
+                Content::Unknown => Codec::Cbor,
+            };
+            Dialect::Target(codec, routes.content_type_of(codec, target))
+        }
+        Route::Rpc(_) => Dialect::Rpc,
+        Route::Query(profile) => {
+            Dialect::Query { xml_namespace: profile.query.map_or("", |query| query.xml_namespace) }
+        }
+        Route::Elsewhere(service) => routes.dialect_elsewhere(head, service),
+    }
+}
+
 /// One call and everything that was known of it from its head.
 struct CallRequest<'a> {
     shared: &'a Arc<Shared>,
     peer: &'a Peer,
     head: &'a Parts,
     ids: &'a Ids,
-    content: Content,
-    target: Target<'a>,
+    route: Route<'a>,
+    dialect: Dialect,
+    /// Once it is known.
+    operation: Option<&'a Operation>,
+}
+
+/// What a believed request asks, of whom, and for whom.
+struct Asked<'a> {
+    operation: &'a Operation,
+    body: Received,
+    proof: Proof,
 }
 
 impl<'a> CallRequest<'a> {
     /// The specification's order: route, head of the signature, body under its cap, signature,
     /// decode and validate, authorise, throttle, serve.
-    async fn serve<B>(&self, body: &mut B, bytes_in: &mut u64) -> Result<Answer, Refusal>
+    async fn serve<B>(&mut self, body: &mut B, bytes_in: &mut u64) -> Result<Answer, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let shared = self.shared;
-        let headers = Headers(&self.head.headers);
-        let view = view_of(self.head, &headers);
-
-        let Some((operation, codec)) = self.route() else {
-            let received = self.receive_unproven(body).await?;
-            return Err(self.refuse(&received, Err(Fault::bare("UnknownOperationException"))));
-        };
-        let policy = Policy { service: Some(operation.profile.signing_name), must_sign: MUST_SIGN };
-        let standing = match shared.authority.examine(&view, policy, shared.clock.wall()) {
-            Ok(standing) => standing,
-            Err(fault) => {
-                let received = self.receive_unproven(body).await?;
-                return Err(self.refuse(&received, Err(fault)));
-            }
-        };
-        let unproven = matches!(standing, identity::Standing::Plausible(_));
-        let allowance = self.allowance(operation.info.body_bytes_max, unproven);
-        let mut received = match receive(body, self.content_length(), &allowance).await {
-            Ok(received) => received,
-            Err(unread) => return Err(self.refuse_unread(body, &unread).await),
-        };
-        *bytes_in = received.bytes.len() as u64;
-        let proof = shared
-            .authority
-            .conclude(standing, &view, &received.bytes)
-            .map_err(|fault| self.refuse(&received.bytes, Err(fault)))?;
-        received.hold.prove();
-
+        let Asked { operation, body, proof } = self.believe(body, bytes_in).await?;
         let call = Arc::new(Call {
             request_id: self.ids.request_id,
             account: Arc::clone(&proof.identity.account),
@@ -165,8 +176,8 @@ impl<'a> CallRequest<'a> {
         });
         let prepared = operation
             .endpoint
-            .decode(codec, &received.bytes)
-            .map_err(|fault| self.refuse(&received.bytes, Ok(fault)))?;
+            .decode(self.dialect.codec(), &body.bytes)
+            .map_err(|fault| self.refuse(&body.bytes, Ok(fault)))?;
         authorise(&call, operation.info.action, &prepared.resource()).map_err(Refusal::Fault)?;
         // Throttling joins here: `info.calls_per_second` per account and operation.
         let served = prepared.serve(call);
@@ -177,22 +188,94 @@ impl<'a> CallRequest<'a> {
         answer.map_err(Refusal::Fault)
     }
 
-    /// The operation and codec, if the head names both.
-    fn route(&self) -> Option<(&'a Operation, Codec)> {
-        match (self.target, self.content) {
-            (Target::Known(operation), Content::Codec(codec)) => Some((operation, codec)),
-            _ => None,
+    /// The first half: up to a proven body and the operation that it is for.
+    async fn believe<B>(&mut self, body: &mut B, bytes_in: &mut u64) -> Result<Asked<'a>, Refusal>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let shared = self.shared;
+        let headers = Headers(&self.head.headers);
+        let view = view_of(self.head, &headers);
+
+        let Some((profile, bytes_max)) = self.routed() else {
+            let received = self.receive_unproven(body).await?;
+            return Err(self.refuse(&received, Err(self.unrouted())));
+        };
+        let policy = Policy { service: Some(profile.signing_name), must_sign: MUST_SIGN };
+        let standing = match shared.authority.examine(&view, policy, shared.clock.wall()) {
+            Ok(standing) => standing,
+            Err(fault) => {
+                let received = self.receive_unproven(body).await?;
+                return Err(self.refuse(&received, Err(fault)));
+            }
+        };
+        let unproven = matches!(standing, identity::Standing::Plausible(_));
+        let allowance = self.allowance(bytes_max, unproven);
+        let mut received = match receive(body, self.content_length(), &allowance).await {
+            Ok(received) => received,
+            Err(unread) => return Err(self.refuse_unread(body, &unread).await),
+        };
+        *bytes_in = received.bytes.len() as u64;
+        let proof = shared
+            .authority
+            .conclude(standing, &view, &received.bytes)
+            .map_err(|fault| self.refuse(&received.bytes, Err(fault)))?;
+        received.hold.prove();
+        if profile.gzip && self.is_gzip() {
+            self.inflate(&mut received, bytes_max).await?;
+        }
+        let operation = match self.operation {
+            Some(operation) => operation,
+            None => shared.routes.action(profile, &received.bytes).map_err(Refusal::Fault)?,
+        };
+        self.operation = Some(operation);
+        Ok(Asked { operation, body: received, proof })
+    }
+
+    /// The service and the largest body of what is asked for, if the head tells; and the
+    /// operation, if the body is not needed for that.
+    fn routed(&mut self) -> Option<(&'static ServiceProfile, usize)> {
+        match self.route {
+            Route::Target(Target::Known(operation), content) => {
+                self.operation = Some(operation);
+                let is_readable = matches!(content, Content::Codec(_));
+                is_readable.then_some((operation.profile, operation.info.body_bytes_max))
+            }
+            Route::Rpc(operation) => {
+                self.operation = Some(operation);
+                Some((operation.profile, operation.info.body_bytes_max))
+            }
+            Route::Query(profile) => Some((profile, self.shared.routes.body_bytes_max(profile))),
+            Route::Target(..) | Route::Elsewhere(_) => None,
         }
     }
 
-    /// The codec of answers: an empty body of unknown type is answered in CBOR (kinesalite's
-    /// recorded behaviour).
-    fn codec(&self) -> Codec {
-        match self.content {
-            Content::Codec(codec) => codec,
-            Content::Legacy => Codec::Json,
-            Content::Unknown => Codec::Cbor,
+    /// What those hear who ask for nothing that is here.
+    fn unrouted(&self) -> Fault {
+        match self.route {
+            Route::Elsewhere(service) => self.shared.routes.not_here(service),
+            _ => Fault::bare("UnknownOperationException"),
         }
+    }
+
+    fn is_gzip(&self) -> bool {
+        let encoding = self.head.headers.get(http::header::CONTENT_ENCODING);
+        encoding.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"))
+    }
+
+    /// Replaces a compressed body by what it was before, within the budget.
+    async fn inflate(&self, received: &mut Received, bytes_max: usize) -> Result<(), Refusal> {
+        let bytes_max = inflate::bytes_max(received.bytes.len(), bytes_max);
+        let Shared { budget, clock, .. } = &**self.shared;
+        let room = budget.extend(&mut received.hold, bytes_max, false, clock).await;
+        room.map_err(|_exhausted| Refusal::Fault(unread_fault(&Unread::Busy)))?;
+        received.bytes = inflate::gunzip(&received.bytes, bytes_max).map_err(|refused| {
+            Refusal::Fault(match refused {
+                inflate::Refused::TooLarge => unread_fault(&Unread::TooLarge),
+                inflate::Refused::Broken => Fault::serialization("The body is not gzip."),
+            })
+        })?;
+        Ok(())
     }
 
     fn content_length(&self) -> Option<u64> {
@@ -245,42 +328,53 @@ impl<'a> CallRequest<'a> {
         if matches!(unread, Unread::TooLarge | Unread::Busy) {
             self.discard(body).await;
         }
-        let (status, code, message) = match unread {
-            Unread::TooLarge => {
-                (413, "RequestEntityTooLargeException", "The request body is longer than allowed.")
-            }
-            Unread::TooSlow => {
-                (408, "RequestTimeoutException", "The request body came too slowly.")
-            }
-            Unread::Busy => (
-                503,
-                "ServiceUnavailableException",
-                "The server holds as many request bodies as it may. Please try again.",
-            ),
-            Unread::Cut => (400, "SerializationException", "The request body broke off."),
-        };
-        Refusal::Fault(Fault { status, ..Fault::client(code, message) })
+        Refusal::Fault(unread_fault(unread))
     }
 
     /// Chooses the refusal by AWS's precedence. `fault` is what the failing step said: `Err` if
     /// that was before the signature was believed, `Ok` after.
     fn refuse(&self, body: &[u8], fault: Result<Fault, Fault>) -> Refusal {
         let signed = fault.is_ok();
+        let Route::Target(target, content) = self.route else {
+            let (Ok(fault) | Err(fault)) = fault;
+            return Refusal::Fault(fault);
+        };
         let facts = Facts {
             preflight: false,
             post: true,
-            content: self.content,
-            target: match self.target {
+            content,
+            target: match target {
                 Target::Absent => Named::Nothing,
                 Target::Unknown => Named::Stranger,
                 Target::Known(_) => Named::Operation,
             },
-            body: body_state(self.content, body),
+            body: match body_state(content, body) {
+                // Nothing is inflated for strangers, so nobody knows how it looks inside.
+                BodyState::Broken if self.is_gzip() && !signed => BodyState::Sound,
+                state => state,
+            },
             signed,
         };
         let (Ok(fault) | Err(fault)) = fault;
         Refusal::of(judge(facts), fault)
     }
+}
+
+/// What those hear whose body was not taken.
+fn unread_fault(unread: &Unread) -> Fault {
+    let (status, code, message) = match unread {
+        Unread::TooLarge => {
+            (413, "RequestEntityTooLargeException", "The request body is longer than allowed.")
+        }
+        Unread::TooSlow => (408, "RequestTimeoutException", "The request body came too slowly."),
+        Unread::Busy => (
+            503,
+            "ServiceUnavailableException",
+            "The server holds as many request bodies as it may. Please try again.",
+        ),
+        Unread::Cut => (400, "SerializationException", "The request body broke off."),
+    };
+    Fault { status, ..Fault::client(code, message) }
 }
 
 /// Carries a change through even if its caller hangs up: a dropped future would stop half-way.
@@ -293,12 +387,12 @@ async fn finish(served: Serving) -> Result<Answer, Fault> {
 
 /// Metrics and the access log.
 fn account(request: &CallRequest<'_>, status: StatusCode, seen: Observation<'_>) {
-    let name = match request.target {
-        Target::Known(operation) => {
+    let name = match request.operation {
+        Some(operation) => {
             operation.meter.record(seen);
             operation.info.name
         }
-        _ => {
+        None => {
             request.shared.refused.add(1);
             "-"
         }

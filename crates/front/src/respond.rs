@@ -8,14 +8,17 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use wire::{Codec, Fault, Frames};
+use wire::{Fault, Frames};
 
 use crate::connection::InFlight;
+use crate::dialect::Dialect;
 use crate::ids::Ids;
 use crate::precedence::Verdict;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const EXTENDED_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
+const QUERY_MODE: HeaderName = HeaderName::from_static("x-amzn-query-mode");
+const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 /// What AWS lets a browser's script read (kinesalite's recorded behaviour).
 const EXPOSED_HEADERS: &str =
     "x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,Date";
@@ -170,16 +173,20 @@ pub(crate) fn response(
 /// A refusal as a response.
 pub(crate) fn refusal_response(
     refusal: &Refusal,
-    codec: Codec,
-    content_type: &'static str,
+    dialect: Dialect,
     request: &HeaderMap,
     ids: &Ids,
 ) -> Response<AnswerBody> {
     match refusal {
         Refusal::Fault(fault) => {
-            let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::BAD_REQUEST);
-            let body = AnswerBody::whole(wire::codec::encode_fault(codec, fault));
-            response(status, Some(content_type), body, ids)
+            let mut answer = dialect.fault(fault, ids);
+            // Clients of services that once spoke forms ask for the codes of that time.
+            if request.contains_key(QUERY_MODE)
+                && let Ok(value) = HeaderValue::try_from(wire::query::error_header(fault))
+            {
+                answer.headers_mut().insert(QUERY_ERROR, value);
+            }
+            answer
         }
         Refusal::Xml { status, code, message } => {
             let text = match message {

@@ -110,6 +110,13 @@ impl Authority {
     }
 }
 
+/// The service in a request's credential scope, believed without proof: enough to choose the
+/// protocol of a refusal.
+pub fn claimed_service<H: HeaderView + ?Sized>(request: &RequestView<'_, H>) -> Option<String> {
+    let credential = claimed_credential(request)?;
+    Scope::parse(&credential).map(|scope| scope.service.to_owned())
+}
+
 /// The region in a request's credential scope, believed without proof.
 fn claimed_region<H: HeaderView + ?Sized>(request: &RequestView<'_, H>) -> Option<String> {
     let credential = claimed_credential(request)?;

@@ -14,7 +14,7 @@ pub mod sign;
 pub mod sigv4;
 
 pub use authorise::authorise;
-pub use authority::{Authority, Standing};
+pub use authority::{Authority, Standing, claimed_service};
 pub use certificates::{CertificateError, Leaf, LocalCa};
 pub use keys::{Identity, KeyPair, KeyRing};
 pub use seal::Sealer;

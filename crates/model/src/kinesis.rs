@@ -22,6 +22,9 @@ pub static SERVICE: ServiceProfile = ServiceProfile {
         ("application/x-amz-json-1.1", Codec::Json),
         ("application/x-amz-cbor-1.1", Codec::Cbor),
     ],
+    rpc_service: None,
+    query: None,
+    gzip: false,
 };
 
 /// The facts of every operation, in AWS's alphabetical order.

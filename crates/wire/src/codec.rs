@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::schema::{Schema, ShapeId};
-use crate::{Fault, cbor, explain, json};
+use crate::{Fault, cbor, explain, json, query};
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +14,11 @@ pub enum Codec {
     Json,
     /// `application/x-amz-cbor-1.1`: byte strings, tagged millisecond timestamps.
     Cbor,
+    /// Smithy RPC v2: CBOR by the book. Its tagged times are seconds; no operation that is served
+    /// in it reads or writes one yet.
+    RpcCbor,
+    /// Forms in, XML out; the XML's outermost elements are the answerer's.
+    Query,
 }
 
 /// Reads an operation's input and checks it against the model.
@@ -46,7 +51,8 @@ pub fn read<T: DeserializeOwned>(codec: Codec, body: &Bytes) -> Result<T, Fault>
 fn read_exactly<T: DeserializeOwned>(codec: Codec, body: &Bytes) -> Result<T, ()> {
     match codec {
         Codec::Json => json::from_slice(body).map_err(drop),
-        Codec::Cbor => cbor::from_slice(body).map_err(drop),
+        Codec::Cbor | Codec::RpcCbor => cbor::from_slice(body).map_err(drop),
+        Codec::Query => query::from_slice(body).ok_or(()),
     }
 }
 
@@ -63,7 +69,8 @@ pub fn encode<T: Serialize>(codec: Codec, value: &T, bytes_guess: usize) -> Byte
 pub fn write<T: Serialize>(codec: Codec, value: &T, buffer: &mut Vec<u8>) {
     let written = match codec {
         Codec::Json => json::write(value, buffer),
-        Codec::Cbor => cbor::write(value, buffer),
+        Codec::Cbor | Codec::RpcCbor => cbor::write(value, buffer),
+        Codec::Query => query::write(value, buffer),
     };
     debug_assert!(written, "a shape did not serialise");
 }
@@ -73,11 +80,12 @@ pub fn write<T: Serialize>(codec: Codec, value: &T, buffer: &mut Vec<u8>) {
 pub fn is_well_formed(codec: Codec, body: &[u8]) -> bool {
     match codec {
         Codec::Json => json::is_well_formed(body),
-        Codec::Cbor => cbor::is_well_formed(body),
+        Codec::Cbor | Codec::RpcCbor => cbor::is_well_formed(body),
+        Codec::Query => query::Form::parse(body).is_some(),
     }
 }
 
-/// Writes a fault's body: `__type` and, where there are words, `message` or `Message`.
+/// Writes a fault's body, except a [`Codec::Query`]'s, which is [`query::fault`]'s: `__type` and, where there are words, `message` or `Message`.
 pub fn encode_fault(codec: Codec, fault: &Fault) -> Bytes {
     encode(codec, &FaultBody(fault), 64 + fault.message.as_ref().map_or(0, |m| m.len()))
 }

@@ -37,16 +37,17 @@ pub trait Event: Sized + Send + 'static {
 /// The media type of a payload.
 fn content_type(codec: Codec) -> &'static str {
     match codec {
-        Codec::Json => "application/json",
+        Codec::Json | Codec::Query => "application/json",
         Codec::Cbor => "application/x-amz-cbor-1.1",
+        Codec::RpcCbor => "application/cbor",
     }
 }
 
 /// The first message of every stream: an empty structure.
 pub fn initial_response(codec: Codec) -> Bytes {
     let payload: &[u8] = match codec {
-        Codec::Json => b"{}",
-        Codec::Cbor => b"\xa0",
+        Codec::Json | Codec::Query => b"{}",
+        Codec::Cbor | Codec::RpcCbor => b"\xa0",
     };
     let headers = [
         (":event-type", INITIAL_RESPONSE),

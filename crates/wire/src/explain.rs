@@ -22,7 +22,9 @@ pub fn examine(
 ) -> Result<Bytes, Fault> {
     let parsed = match codec {
         Codec::Json => json::parse(body).ok(),
-        Codec::Cbor => cbor::parse(body).ok(),
+        Codec::Cbor | Codec::RpcCbor => cbor::parse(body).ok(),
+        // A form has no types to explain.
+        Codec::Query => None,
     };
     // AWS has no words for a body that does not parse, or is a bare scalar.
     let Some(value @ (Value::Map(_) | Value::List(_))) = parsed else {

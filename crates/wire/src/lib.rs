@@ -16,6 +16,7 @@ pub mod limits;
 pub mod open_enum;
 pub mod operation;
 pub mod pattern;
+pub mod query;
 pub mod schema;
 pub mod timestamp;
 pub mod value;
@@ -25,8 +26,8 @@ pub use call::{Call, RequestId};
 pub use codec::Codec;
 pub use fault::Fault;
 pub use operation::{
-    Access, Answer, Endpoint, EventStream, Frames, Kind, Operation, OperationInfo, Prepared,
-    Resource, Serve, ServiceProfile, endpoint,
+    Access, Answer, Elsewhere, Endpoint, EventStream, Frames, Kind, Operation, OperationInfo,
+    Prepared, QueryForm, Resource, Serve, ServiceProfile, endpoint,
 };
 pub use timestamp::Timestamp;
 pub use value::Value;

@@ -51,15 +51,45 @@ pub struct OperationInfo {
     pub body_bytes_max: usize,
 }
 
-/// The facts about a service that the pipeline needs; generated.
+/// The facts about a service that the pipeline needs; generated, or written by hand for the few
+/// operations of services that Kinesis's clients call besides.
 #[derive(Debug)]
 pub struct ServiceProfile {
     /// The name in a credential scope, such as `kinesis`.
     pub signing_name: &'static str,
-    /// What stands before the dot in `X-Amz-Target`, such as `Kinesis_20131202`.
+    /// What stands before the dot in `X-Amz-Target`, such as `Kinesis_20131202`; empty if its
+    /// operations are not called so.
     pub target_prefix: &'static str,
-    /// The content types it reads, each with the codec to answer in.
+    /// The content types it reads in calls by target, each with the codec to answer in.
     pub content_types: &'static [(&'static str, Codec)],
+    /// What stands before `/operation/` in the path of Smithy RPC v2, if it speaks that.
+    pub rpc_service: Option<&'static str>,
+    /// How it is called by forms, if it is.
+    pub query: Option<QueryForm>,
+    /// Whether bodies may come compressed with gzip.
+    pub gzip: bool,
+}
+
+/// AWS's oldest protocol, as one service has it.
+#[derive(Clone, Copy, Debug)]
+pub struct QueryForm {
+    /// The form's `Version`.
+    pub version: &'static str,
+    /// The XML namespace of answers.
+    pub xml_namespace: &'static str,
+}
+
+/// A service of AWS that is not here, or only in part: what its callers are told.
+#[derive(Clone, Copy, Debug)]
+pub struct Elsewhere {
+    /// The name in a credential scope.
+    pub signing_name: &'static str,
+    /// What AWS calls it.
+    pub name: &'static str,
+    /// What SDKs put after `AWS_ENDPOINT_URL_`.
+    pub variable: &'static str,
+    /// Whether it speaks XML over paths.
+    pub is_rest_xml: bool,
 }
 
 /// What an input names, for authorisation.

@@ -28,7 +28,8 @@ pub(super) fn service(service: &Service<'_>) -> Result<String, Failure> {
          /// The facts of the service.\n\
          pub static SERVICE: ServiceProfile = ServiceProfile {{\n\
          signing_name: \"{signing}\",\ntarget_prefix: \"{prefix}\",\n\
-         content_types: &[{types}],\n}};\n\n\
+         content_types: &[{types}],\n\
+         rpc_service: None,\nquery: None,\ngzip: false,\n}};\n\n\
          /// The facts of every operation, in AWS's alphabetical order.\n\
          pub static OPERATIONS: &[&OperationInfo] = &[{list}];\n",
         id = metadata.service_id,

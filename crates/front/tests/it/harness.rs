@@ -76,6 +76,7 @@ impl Server {
         let mut config = FrontConfig::new("127.0.0.1:0".parse().unwrap());
         config.body_budget_bytes = budget_bytes;
         config.certificates = certificates;
+        config.elsewhere = &toy::ELSEWHERE;
         let front = Front::bind(
             &config,
             toy::services(&clock),
@@ -161,7 +162,11 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    pub(crate) fn signed(mut self, pair: &KeyPair, now: UnixMillis) -> Self {
+    pub(crate) fn signed(self, pair: &KeyPair, now: UnixMillis) -> Self {
+        self.signed_for(toy::PROFILE.signing_name, pair, now)
+    }
+
+    pub(crate) fn signed_for(mut self, service: &str, pair: &KeyPair, now: UnixMillis) -> Self {
         let names: Vec<String> = self.headers.iter().map(|(name, _)| name.clone()).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let added = {
@@ -172,8 +177,7 @@ impl Message {
                 headers: self.headers.as_slice(),
                 authority: None,
             };
-            let credentials =
-                Credentials { pair, region: "eu-west-1", service: toy::PROFILE.signing_name };
+            let credentials = Credentials { pair, region: "eu-west-1", service };
             sign(&credentials, &view, &names, &self.body, now)
         };
         self.headers.extend(added.map(|(name, value)| (name.to_owned(), value)));

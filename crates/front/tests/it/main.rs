@@ -6,6 +6,7 @@ mod connections;
 mod harness;
 mod hostile;
 mod pages;
+mod protocols;
 mod streams;
 mod tls;
 mod toy;

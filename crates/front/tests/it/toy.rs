@@ -10,8 +10,8 @@ use front::Service;
 use futures_core::Stream;
 use stdx::Clock;
 use wire::{
-    Access, Answer, Call, Codec, EventStream, Fault, Kind, Operation, OperationInfo, Resource,
-    Serve, ServiceProfile, endpoint,
+    Access, Answer, Call, Codec, Elsewhere, EventStream, Fault, Kind, Operation, OperationInfo,
+    QueryForm, Resource, Serve, ServiceProfile, endpoint,
 };
 
 pub(crate) static PROFILE: ServiceProfile = ServiceProfile {
@@ -21,7 +21,32 @@ pub(crate) static PROFILE: ServiceProfile = ServiceProfile {
         ("application/x-amz-json-1.1", Codec::Json),
         ("application/x-amz-cbor-1.1", Codec::Cbor),
     ],
+    rpc_service: None,
+    query: None,
+    gzip: false,
 };
+
+/// A service of more protocols, of which one operation is served.
+pub(crate) static OLD: ServiceProfile = ServiceProfile {
+    signing_name: "oldtoy",
+    target_prefix: "OldToy",
+    content_types: &[("application/x-amz-json-1.0", Codec::Json)],
+    rpc_service: Some("OldToy"),
+    query: Some(QueryForm { version: "2010-01-01", xml_namespace: "urn:old" }),
+    gzip: true,
+};
+
+/// What is not here, or only in part.
+pub(crate) static ELSEWHERE: [Elsewhere; 3] = [
+    Elsewhere {
+        signing_name: "oldtoy",
+        name: "Old Toys",
+        variable: "OLD_TOYS",
+        is_rest_xml: false,
+    },
+    Elsewhere { signing_name: "shelf", name: "Shelf", variable: "SHELF", is_rest_xml: true },
+    Elsewhere { signing_name: "box", name: "Toy Box", variable: "TOY_BOX", is_rest_xml: false },
+];
 
 /// The largest body that `Echo` takes.
 pub(crate) const ECHO_BYTES_MAX: usize = 1024 * 1024;
@@ -205,10 +230,11 @@ impl Stream for Ticking {
 
 pub(crate) fn services(clock: &Clock) -> Vec<Service> {
     let toy = Arc::new(Toy { clock: clock.clone() });
+    let old = vec![endpoint::<_, Echo>(Arc::clone(&toy))];
     let endpoints = vec![
         endpoint::<_, Echo>(Arc::clone(&toy)),
         endpoint::<_, Change>(Arc::clone(&toy)),
         endpoint::<_, Ticks>(toy),
     ];
-    vec![Service { profile: &PROFILE, endpoints }]
+    vec![Service { profile: &PROFILE, endpoints }, Service { profile: &OLD, endpoints: old }]
 }

@@ -43,11 +43,9 @@ fn class(codec: Codec, value: &Value) -> &'static str {
             "com.amazon.coral.value.json.numbers.TruncatingBigNumber"
         }
         // Nobody has recorded the CBOR names; these are Java's own for what CBOR holds.
-        (Codec::Cbor, Value::Integer(number)) if i32::try_from(*number).is_ok() => {
-            "java.lang.Integer"
-        }
-        (Codec::Cbor, Value::Integer(_)) => "java.lang.Long",
-        (Codec::Cbor, Value::Float(_)) => "java.lang.Double",
+        (_, Value::Integer(number)) if i32::try_from(*number).is_ok() => "java.lang.Integer",
+        (_, Value::Integer(_)) => "java.lang.Long",
+        (_, Value::Float(_)) => "java.lang.Double",
         (_, Value::Bytes(_)) => "java.nio.HeapByteBuffer",
         _ => "java.util.Date",
     }
@@ -101,7 +99,7 @@ fn number(
 /// JSON counts seconds, CBOR milliseconds, tagged or not.
 fn timestamp(codec: Codec, value: Value) -> Result<Value, String> {
     let scale = match codec {
-        Codec::Json => 1000.0,
+        Codec::Json | Codec::RpcCbor | Codec::Query => 1000.0,
         Codec::Cbor => 1.0,
     };
     let at = |number: f64| Value::Timestamp(Timestamp((number * scale).round() as i64));
