@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use stdx::{Clock, Entropy};
 
+use crate::bucket::BucketDisk;
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::flush::{FlushSignal, Unflushed};
 use crate::health::Condition;
-use crate::lane::{Lane, LaneError, Sabotage};
+use crate::lane::{Lane, LaneError, Place, Sabotage, Written};
 use crate::limits::{CHUNK_BYTES_MAX, COMMIT_BYTES_MAX};
 use crate::logs::{Chunk, Logs};
 use crate::manifest::{self, Manifest};
@@ -28,7 +29,10 @@ use crate::table::Tables;
 /// What a folder adds to a store.
 pub(crate) struct FolderState {
     pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) ring: Arc<Ring>,
+    /// Where the lane is, on a disk.
+    pub(crate) ring: Option<Arc<Ring>>,
+    /// What `disk` is, in a bucket.
+    pub(crate) bucket: Option<Arc<BucketDisk>>,
     pub(crate) manifest: Mutex<Manifest>,
     pub(crate) segments: Segments,
     /// Given back when dropped.
@@ -36,6 +40,16 @@ pub(crate) struct FolderState {
 }
 
 impl FolderState {
+    pub(crate) fn of_bucket(
+        disk: Arc<dyn Disk>,
+        bucket: Arc<BucketDisk>,
+        manifest: Manifest,
+        segments: Segments,
+    ) -> Self {
+        let (manifest, lock) = (Mutex::new(manifest), Mutex::new(None));
+        FolderState { disk, ring: None, bucket: Some(bucket), manifest, segments, lock }
+    }
+
     pub(crate) fn manifest(&self) -> MutexGuard<'_, Manifest> {
         self.manifest.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -46,6 +60,14 @@ pub(crate) struct Committer {
     pub(crate) lane: Lane,
     /// Whether the last chunk is one that would need a later one to be proven.
     pub(crate) unproven: bool,
+    /// Chunks that the lane has and that are not durable, in order.
+    in_flight: VecDeque<SealedChunk>,
+}
+
+impl Committer {
+    pub(crate) fn new(lane: Lane) -> Self {
+        Committer { lane, unproven: false, in_flight: VecDeque::new() }
+    }
 }
 
 /// The store.
@@ -54,7 +76,7 @@ pub(crate) struct Core {
     pub(crate) entropy: Entropy,
     pub(crate) config: Config,
     pub(crate) sabotage: Sabotage,
-    pub(crate) queue: Queue,
+    pub(crate) queue: Arc<Queue>,
     pub(crate) sequencer: Mutex<Sequencer>,
     pub(crate) committer: Mutex<Committer>,
     pub(crate) logs: Logs,
@@ -114,6 +136,10 @@ impl Core {
             refuse_all(&mut refused, &StoreError::Unavailable("its lane has failed"));
             return false;
         }
+        let collected = self.collect_step();
+        if self.lane_is_full() {
+            return collected;
+        }
         let sealed = {
             let mut sequencer = self.sequencer();
             self.queue.drain(sequencer.backlog());
@@ -121,9 +147,64 @@ impl Core {
             sequencer.fill(self.chunk_bytes_max());
             sequencer.seal(self.clock.service())
         };
-        let Some(sealed) = sealed else { return false };
+        let Some(sealed) = sealed else { return collected };
         self.commit(sealed);
         true
+    }
+
+    /// Whether the lane takes no chunk before one of those it has is durable.
+    pub(crate) fn lane_is_full(&self) -> bool {
+        let bytes = self.sequencer().open_bytes();
+        match &self.committer().lane {
+            Lane::Bucket(lane) => !lane.has_room(bytes, self.config.bucket_ahead_bytes),
+            Lane::Memory | Lane::Ring(_) => false,
+        }
+    }
+
+    /// From now on an answer of the bucket that does not come is given up.
+    pub(crate) fn stop_waiting_for_bucket(&self) {
+        let bucket = self.folder.as_ref().and_then(|folder| folder.bucket.as_ref());
+        if let Some(bucket) = bucket {
+            bucket.closing.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether chunks are on their way.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        !self.committer().in_flight.is_empty()
+    }
+
+    /// Shows and answers for the chunks that have become durable; whether there were any.
+    fn collect_step(&self) -> bool {
+        let mut durable = Vec::new();
+        let fenced = {
+            let mut committer = self.committer();
+            let Lane::Bucket(lane) = &committer.lane else { return false };
+            let (fenced, below) = (lane.is_fenced(), lane.durable_below());
+            let is_durable = |chunk: &SealedChunk| !fenced && chunk.home.number < below;
+            while committer.in_flight.front().is_some_and(is_durable) {
+                durable.extend(committer.in_flight.pop_front());
+            }
+            fenced
+        };
+        let any = !durable.is_empty();
+        durable.into_iter().for_each(|sealed| self.finish(sealed, None));
+        if fenced {
+            tracing::error!("another process has taken the bucket over: this one writes no more");
+            self.condition.fenced.store(true, Ordering::Release);
+            self.give_up_in_flight();
+        }
+        any
+    }
+
+    /// Fails everybody whose chunk is on its way: nobody knows what becomes of it. The lane is done with.
+    pub(crate) fn give_up_in_flight(&self) {
+        let in_flight = std::mem::take(&mut self.committer().in_flight);
+        self.condition.poisoned.store(true, Ordering::Release);
+        let error = StoreError::Unavailable("its lane has failed");
+        let waiters = in_flight.into_iter().flat_map(|sealed| sealed.waiters);
+        waiters.for_each(|waiter| waiter.fail(error.clone()));
+        self.sequencer().abandon(&self.logs, &error);
     }
 
     /// Whether something waits that has left the queue and is in no chunk that the lane has.
@@ -173,35 +254,19 @@ impl Core {
 
     fn commit(&self, sealed: SealedChunk) {
         let mut committer = self.committer();
-        match committer.lane.write(&sealed.bytes) {
-            Ok(place) => {
+        match committer.lane.write(sealed.home.number, &sealed.bytes) {
+            Ok(Written::Now(place)) => {
                 if self.unflushed.bytes() < self.config.flush_bytes {
                     self.condition.set_disk_full(false);
                 }
                 committer.unproven = place.is_some() && !sealed.blocks.is_empty();
-                let wants_spare = committer.lane.wants_spare();
-                drop(committer);
-                let in_memory = place.is_none();
-                let SealedChunk { home, bytes, blocks, arrival, effects, waiters } = sealed;
-                let bytes_total = bytes.len() as u64;
-                let chunk = Chunk {
-                    home,
-                    bytes_total,
-                    blocks,
-                    place,
-                    memory: Some(bytes),
-                    held: in_memory.then(|| Arc::clone(&self.memory_held)),
-                };
-                let chunk = Arc::new(chunk);
-                if in_memory {
-                    self.memory_held.fetch_add(bytes_total, Ordering::Relaxed);
-                } else if self.unflushed.push(&chunk, &self.clock, &self.config) || wants_spare {
+                if committer.lane.wants_spare() {
                     self.flush_signal.wake();
                 }
-                publish(&self.logs, &self.tables, &chunk, effects);
-                waiters.into_iter().for_each(|waiter| waiter.answer(arrival));
-                self.sequencer().settle();
+                drop(committer);
+                self.finish(sealed, place);
             }
+            Ok(Written::Later) => committer.in_flight.push_back(sealed),
             Err(LaneError::DiskFull) => {
                 drop(committer);
                 self.condition.set_disk_full(true);
@@ -217,6 +282,30 @@ impl Core {
         }
     }
 
+    /// A chunk is durable: shows it, and answers.
+    fn finish(&self, sealed: SealedChunk, place: Option<Place>) {
+        let in_memory = self.folder.is_none();
+        let SealedChunk { home, bytes, blocks, arrival, effects, waiters } = sealed;
+        let bytes_total = bytes.len() as u64;
+        let chunk = Chunk {
+            home,
+            bytes_total,
+            blocks,
+            place,
+            memory: Some(bytes),
+            held: in_memory.then(|| Arc::clone(&self.memory_held)),
+        };
+        let chunk = Arc::new(chunk);
+        if in_memory {
+            self.memory_held.fetch_add(bytes_total, Ordering::Relaxed);
+        } else if self.unflushed.push(&chunk, &self.clock, &self.config) {
+            self.flush_signal.wake();
+        }
+        publish(&self.logs, &self.tables, &chunk, effects);
+        waiters.into_iter().for_each(|waiter| waiter.answer(arrival));
+        self.sequencer().settle();
+    }
+
     fn abandon(&self, sealed: SealedChunk, error: &StoreError) {
         let mut sequencer = self.sequencer();
         sealed.waiters.into_iter().for_each(|waiter| waiter.fail(error.clone()));
@@ -226,6 +315,8 @@ impl Core {
     /// Seals the failed lane and opens the next; whether that worked.
     fn reopen(&self) -> bool {
         let Some(folder) = &self.folder else { return false };
+        // A lane in a bucket ends only when another process has taken over.
+        let Some(ring) = &folder.ring else { return false };
         let mut sequencer = self.sequencer();
         let failed = sequencer.lane().lane;
         let mut manifest = folder.manifest();
@@ -244,7 +335,7 @@ impl Core {
         *manifest = next;
         drop(manifest);
         let mut committer = self.committer();
-        committer.lane = Lane::ring(Arc::clone(&folder.ring), self.sabotage);
+        committer.lane = Lane::ring(Arc::clone(ring), self.sabotage);
         committer.unproven = false;
         tracing::warn!(failed, lane = lane.lane, "a new lane is open");
         sequencer.restart(lane, &self.logs);

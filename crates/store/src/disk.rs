@@ -43,6 +43,8 @@ pub(crate) trait Disk: Send + Sync + Debug {
     /// Claims the folder for this process by locking `name`, until the lock is dropped; `None` if
     /// another process has it.
     fn lock(&self, name: &str) -> io::Result<Option<Box<dyn Send + Sync>>>;
+    /// Makes a small file whole and durably; an error if the name is taken.
+    fn put_new(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
     /// What people call this folder or the file in it.
     fn path(&self, name: &str) -> PathBuf;
 }
@@ -138,6 +140,10 @@ impl Disk for RealDisk {
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn put_new(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        put_if_absent(self, name, bytes)
     }
 
     fn path(&self, name: &str) -> PathBuf {

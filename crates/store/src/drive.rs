@@ -11,6 +11,7 @@ use stdx::task::spawn_thread;
 
 use crate::core::Core;
 use crate::error::StoreError;
+use crate::limits::BUCKET_CLOSE_MAX;
 use crate::queue::Wake;
 
 /// How often the lane looks again whether a flush has made room.
@@ -46,7 +47,11 @@ impl Drop for LaneEnd<'_> {
 fn run_lane(core: &Core) {
     let _end = LaneEnd(core);
     loop {
-        if !core.has_work() {
+        if core.lane_is_full() {
+            if !core.queue.wait_encoded(ROOM_POLL) {
+                finish_in_flight(core);
+            }
+        } else if !core.has_work() {
             match core.queue.wait(core.idle_limit()) {
                 Wake::Requests => {}
                 Wake::Idle if !core.condition.is_poisoned() => {
@@ -64,6 +69,24 @@ fn run_lane(core: &Core) {
         core.lane_step();
     }
     core.prove_step();
+    finish_in_flight(core);
+}
+
+/// What is on its way when the store closes has a while to arrive.
+fn finish_in_flight(core: &Core) {
+    let polls_max = BUCKET_CLOSE_MAX.as_millis() / ROOM_POLL.as_millis();
+    let mut polls = 0;
+    while core.is_in_flight() && polls < polls_max {
+        if core.lane_step() {
+            polls = 0;
+        } else {
+            core.queue.wait_encoded(ROOM_POLL);
+            polls += 1;
+        }
+    }
+    if core.is_in_flight() {
+        core.give_up_in_flight();
+    }
 }
 
 fn run_encoder(core: &Core) {

@@ -87,6 +87,20 @@ pub enum OpenError {
     },
     /// All epochs are used up.
     EpochsUsedUp,
+    /// A bucket's address or options make no sense.
+    BucketConfig {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A bucket does not keep what everything rests on.
+    UnfitBucket {
+        /// The bucket.
+        url: String,
+        /// What it does instead.
+        reason: &'static str,
+    },
 }
 
 impl OpenError {
@@ -99,8 +113,16 @@ impl OpenError {
             OpenError::Newer { .. } => "run the version that wrote it, or a later one",
             OpenError::Foreign(_) => "choose an empty folder, or one that levada made",
             OpenError::Damaged { .. } => "restore the folder from a backup, and check the disk",
-            OpenError::Io { .. } => "check that the folder exists, is writable and has room",
+            OpenError::Io { .. } => {
+                "check that the folder or bucket exists, is writable and has room"
+            }
             OpenError::EpochsUsedUp => "move the data to a new folder",
+            OpenError::BucketConfig { .. } => {
+                "name it as s3://bucket/prefix, with AWS_* or LEVADA_BUCKET_* for address and keys"
+            }
+            OpenError::UnfitBucket { .. } => {
+                "use a store that implements conditional puts, such as S3, Ceph or SeaweedFS 4.17"
+            }
         }
     }
 }
@@ -123,6 +145,12 @@ impl fmt::Display for OpenError {
                 write!(f, "{} is damaged: {reason}", path.display())
             }
             OpenError::Io { doing, source } => write!(f, "cannot {doing}: {source}"),
+            OpenError::BucketConfig { url, reason } => {
+                write!(f, "the bucket {url} cannot be used: {reason}")
+            }
+            OpenError::UnfitBucket { url, reason } => {
+                write!(f, "the bucket {url} cannot hold data safely: {reason}")
+            }
             OpenError::EpochsUsedUp => write!(f, "the data folder has been started too often"),
         }
     }

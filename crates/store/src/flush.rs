@@ -133,8 +133,13 @@ impl Core {
     pub(crate) fn flush_step(&self) -> Option<Duration> {
         let folder = self.folder.as_ref()?;
         let wants_spare = self.committer().lane.wants_spare();
-        if wants_spare && let Err(error) = folder.ring.prepare_spare() {
+        if let (true, Some(ring)) = (wants_spare, &folder.ring)
+            && let Err(error) = ring.prepare_spare()
+        {
             tracing::warn!(%error, "no spare ring file");
+        }
+        if let Some(bucket) = &folder.bucket {
+            bucket.collect_step();
         }
         let due_in = self.flush_due_in();
         if due_in == Some(Duration::ZERO) {
@@ -193,6 +198,9 @@ impl Core {
             self.condition.inferred.store(false, Ordering::Relaxed);
         }
         self.unflushed.remove_first(chunks.len(), &self.clock);
+        if let Some(bucket) = &folder.bucket {
+            bucket.condemn_chunks(chunks.iter().map(|chunk| chunk.home));
+        }
         self.forget_flushed(&chunks);
         Ok(())
     }

@@ -49,6 +49,30 @@ pub(crate) fn claim(disk: &dyn Disk) -> Result<Box<dyn Send + Sync>, OpenError> 
     Ok(lock)
 }
 
+/// The same for a bucket, which no process has for itself: a start takes it over.
+pub(crate) fn claim_bucket(disk: &dyn Disk) -> Result<(), OpenError> {
+    let failed = |doing: &str| {
+        let doing = format!("{doing} {}", disk.path("").display());
+        move |source: io::Error| OpenError::Io { doing, source }
+    };
+    let read = || disk::read_small(disk, FORMAT_NAME, 64).map_err(failed("read FORMAT in"));
+    if let Some(format) = read()? {
+        return check(disk, &format);
+    }
+    let present = disk.list("").map_err(failed("list the bucket"))?;
+    let ours = [FORMAT_NAME, MANIFEST_FOLDER, SEGMENT_FOLDER, "claim", "lane", "probe"];
+    if !present.iter().all(|name| ours.contains(&name.as_str())) {
+        return Err(OpenError::Foreign(disk.path("")));
+    }
+    let text = format!("{FORMAT_WORD}{FORMAT_NUMBER}\n");
+    match disk.put_new(FORMAT_NAME, text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            check(disk, &read()?.unwrap_or_default())
+        }
+        put => put.map_err(failed("write FORMAT in")),
+    }
+}
+
 fn check(disk: &dyn Disk, format: &[u8]) -> Result<(), OpenError> {
     let text = String::from_utf8_lossy(format).trim().to_owned();
     let number =

@@ -18,6 +18,8 @@ pub struct Health {
     pub poisoned: bool,
     /// Whether there is no room; reads go on.
     pub disk_full: bool,
+    /// Whether another process has taken the bucket over: this one must be ended.
+    pub fenced: bool,
     /// Whether it has been closed.
     pub closed: bool,
     /// Acknowledged data that is damaged, by name, the first ones; never served, never cut away.
@@ -29,6 +31,7 @@ pub struct Health {
 pub(crate) struct Condition {
     pub(crate) poisoned: AtomicBool,
     pub(crate) disk_full: AtomicBool,
+    pub(crate) fenced: AtomicBool,
     pub(crate) closed: AtomicBool,
     /// Whether the last flush failed: writes then do not wait for the next.
     pub(crate) flush_failed: AtomicBool,
@@ -83,6 +86,7 @@ impl Condition {
             ready: !poisoned && !disk_full && !closed && places.is_empty(),
             poisoned,
             disk_full,
+            fenced: self.fenced.load(Ordering::Acquire),
             closed,
             quarantined: places.iter().take(QUARANTINE_NAMES_MAX).map(Quarantine::name).collect(),
         }

@@ -3,6 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use crate::bucket::BucketLane;
 use crate::ring::{Ring, RingError, RingFile};
 
 /// Where a chunk lies.
@@ -28,6 +31,17 @@ pub(crate) enum Lane {
     Memory,
     /// In the ring.
     Ring(RingLane),
+    /// In a bucket.
+    Bucket(BucketLane),
+}
+
+/// Where a chunk is after it has been given to the lane.
+#[derive(Debug)]
+pub(crate) enum Written {
+    /// Durable here, if it is anywhere.
+    Now(Option<Place>),
+    /// On its way.
+    Later,
 }
 
 /// The end of the lane in the ring.
@@ -57,6 +71,18 @@ pub(crate) enum Sabotage {
     /// Open a new lane without sealing the one before it.
     #[cfg(test)]
     SkipSeal,
+    /// Acknowledge a bucket's chunks as they are answered.
+    #[cfg(test)]
+    AcknowledgeOutOfOrder,
+    /// Take "there is one already" for success.
+    #[cfg(test)]
+    TrustRefusals,
+    /// Collect seals with the rest of a lane.
+    #[cfg(test)]
+    CollectSeals,
+    /// Claim the next number after an answer that did not come.
+    #[cfg(test)]
+    SkipClaims,
 }
 
 impl Sabotage {
@@ -65,6 +91,38 @@ impl Sabotage {
             #[cfg(test)]
             Sabotage::SkipSeal => false,
             _ => true,
+        }
+    }
+
+    pub(crate) fn waits_for_order(self) -> bool {
+        match self {
+            #[cfg(test)]
+            Sabotage::AcknowledgeOutOfOrder => false,
+            _ => true,
+        }
+    }
+
+    pub(crate) fn trusts_refusals(self) -> bool {
+        match self {
+            #[cfg(test)]
+            Sabotage::TrustRefusals => true,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn collects_seals(self) -> bool {
+        match self {
+            #[cfg(test)]
+            Sabotage::CollectSeals => true,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn skips_claims(self) -> bool {
+        match self {
+            #[cfg(test)]
+            Sabotage::SkipClaims => true,
+            _ => false,
         }
     }
 
@@ -83,17 +141,21 @@ impl Lane {
     }
 
     /// Makes a chunk durable.
-    pub(crate) fn write(&mut self, chunk: &[u8]) -> Result<Option<Place>, LaneError> {
+    pub(crate) fn write(&mut self, number: u64, chunk: &Bytes) -> Result<Written, LaneError> {
         match self {
-            Lane::Memory => Ok(None),
-            Lane::Ring(lane) => lane.write(chunk).map(Some),
+            Lane::Memory => Ok(Written::Now(None)),
+            Lane::Ring(lane) => lane.write(chunk).map(|place| Written::Now(Some(place))),
+            Lane::Bucket(lane) => {
+                lane.submit(number, chunk.clone());
+                Ok(Written::Later)
+            }
         }
     }
 
     /// Whether an allocated file should be made in the background.
     pub(crate) fn wants_spare(&self) -> bool {
         match self {
-            Lane::Memory => false,
+            Lane::Memory | Lane::Bucket(_) => false,
             Lane::Ring(lane) => lane.active.as_ref().is_none_or(|active| {
                 let filling = !active.file.is_zeroed() || active.at * 2 > active.file.bytes;
                 filling && !lane.ring.has_spare()

@@ -8,6 +8,7 @@
 mod aligned;
 mod batch;
 mod block;
+mod bucket;
 mod chunk;
 mod codec;
 mod config;
@@ -53,7 +54,7 @@ mod sim_disk;
 mod workload;
 
 pub use batch::{RecordBatch, RecordBatchBuilder};
-pub use config::{Config, DataLocation};
+pub use config::{BucketLocation, Config, DataLocation};
 pub use error::{OpenError, ReadError, RowError, StoreError};
 pub use follow::Follower;
 pub use health::Health;

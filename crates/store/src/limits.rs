@@ -96,3 +96,47 @@ pub const ROW_GROWTH_MAX: u64 = 2;
 
 /// Below this many bytes of changed rows that never matters.
 pub const ROW_GROWTH_BYTES_MIN: u64 = 1024 * 1024;
+
+/// Puts of one lane that are on their way at once: enough for the bandwidth of a store that answers
+/// after tens of milliseconds.
+pub const BUCKET_LANE_DEPTH: usize = 8;
+
+/// While a put is on its way, the next one begins once this much waits for it: every put costs money,
+/// and small ones gain nothing over being gathered until the last is answered.
+pub const BUCKET_AHEAD_BYTES: usize = ENCODE_AHEAD_BYTES;
+
+/// Unflushed bytes that start a flush into a bucket: a segment is one put, made in memory.
+pub const BUCKET_FLUSH_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Age that does: a flush is three requests.
+pub const BUCKET_FLUSH_AFTER: Duration = Duration::from_secs(30);
+
+/// Objects that nobody needs stay this long, for who may still be reading them.
+pub const BUCKET_GRACE: Duration = Duration::from_secs(600);
+
+/// One request to a bucket, at most; then its answer is unknown.
+pub const BUCKET_REQUEST_MAX: Duration = Duration::from_secs(60);
+
+/// One connection to a bucket, at most.
+pub const BUCKET_CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// The first pause after an answer that did not come; each later one is twice as long,
+pub const BUCKET_PAUSE_MIN: Duration = Duration::from_millis(50);
+
+/// up to this.
+pub const BUCKET_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Answers in a row that do not come before a start gives up: about half a minute of pauses.
+pub const BUCKET_TRIES_MAX: u32 = 12;
+
+/// How often a read is tried again before it is an error.
+pub const BUCKET_READ_RETRIES_MAX: usize = 4;
+
+/// Small reads of a segment fetch this much, for the ones that follow.
+pub const BUCKET_WINDOW_BYTES: u64 = 1024 * 1024;
+
+/// Puts of the probe that race for one name. Some stores let the losers wait a second each.
+pub const BUCKET_PROBE_RACERS: usize = 4;
+
+/// How long a store that closes waits for puts that are on their way.
+pub const BUCKET_CLOSE_MAX: Duration = Duration::from_secs(10);

@@ -103,20 +103,22 @@ impl Manifest {
 
     /// Adds the next lane, in the next epoch.
     pub(crate) fn claim(&mut self, entropy: &Entropy) -> Result<LaneState, OpenError> {
-        if self.epoch_next > EPOCH_MAX {
-            return Err(OpenError::EpochsUsedUp);
-        }
-        let lane = LaneState {
-            lane: self.lane_next,
-            nonce: entropy.u64(),
-            epoch: self.epoch_next,
-            seal: None,
-            flushed_below: 1,
-        };
-        self.lane_next += 1;
-        self.epoch_next += 1;
+        let lane = self.claim_as(self.lane_next, entropy.u64());
+        let lane = lane.ok_or(OpenError::EpochsUsedUp)?;
         self.lanes.push(lane.clone());
         Ok(lane)
+    }
+
+    /// A lane under a number that has been claimed, in the next epoch; `None` if there is none. It is
+    /// not listed yet.
+    pub(crate) fn claim_as(&mut self, lane: u64, nonce: u64) -> Option<LaneState> {
+        let epoch = self.epoch_next;
+        if epoch > EPOCH_MAX {
+            return None;
+        }
+        self.lane_next = self.lane_next.max(lane + 1);
+        self.epoch_next += 1;
+        Some(LaneState { lane, nonce, epoch, seal: None, flushed_below: 1 })
     }
 
     /// Forgets lanes of which nothing is needed any more: sealed, and flushed to the seal.
@@ -235,7 +237,8 @@ fn decode_quarantine(fields: &mut Fields<'_>) -> Option<Quarantine> {
     Some(Quarantine { lane, chunk, epoch, log, first, end })
 }
 
-fn name_of(number: u64) -> String {
+/// A manifest's name.
+pub(crate) fn name_of(number: u64) -> String {
     format!("{MANIFEST_FOLDER}/{number:016x}")
 }
 
@@ -261,7 +264,7 @@ pub(crate) fn load(disk: &dyn Disk) -> Result<Option<Manifest>, OpenError> {
 /// After an error it may be durable all the same, which the next commit then supersedes.
 pub(crate) fn commit(disk: &dyn Disk, manifest: &mut Manifest) -> io::Result<()> {
     manifest.number += 1;
-    disk::put_if_absent(disk, &name_of(manifest.number), &manifest.encode())?;
+    disk.put_new(&name_of(manifest.number), &manifest.encode())?;
     for name in disk.list(MANIFEST_FOLDER).unwrap_or_default() {
         if parse_number(&name).is_some_and(|number| number + 1 < manifest.number) {
             let _tried_again_next_time = disk.remove(&format!("{MANIFEST_FOLDER}/{name}"));

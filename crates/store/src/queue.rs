@@ -101,6 +101,8 @@ struct QueueState {
     requests: VecDeque<Request>,
     bytes: usize,
     lane_sleeps: bool,
+    /// The lane sleeps and requests do not wake it.
+    lane_is_full: bool,
     encoder_sleeps: bool,
     /// The encoder has put something into the open chunk.
     encoded: bool,
@@ -189,11 +191,27 @@ impl Queue {
         !state.closing
     }
 
-    /// Tells the lane that the open chunk may have something in it.
+    /// Sleeps until something was encoded or has become durable, or for `limit`; whether the store
+    /// takes requests. What waits in the queue wakes nobody here: the lane has no room for it.
+    pub(crate) fn wait_encoded(&self, limit: Duration) -> bool {
+        let state = self.state();
+        let asleep = |state: &mut QueueState| {
+            state.lane_is_full = !state.encoded;
+            state.lane_is_full
+        };
+        let woken = self.lane.wait_timeout_while(state, limit, asleep);
+        let (mut state, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        state.lane_is_full = false;
+        state.encoded = false;
+        !state.closing
+    }
+
+    /// Tells the lane that the open chunk may have something in it, or that a chunk is durable.
     pub(crate) fn encoded(&self) {
         let mut state = self.state();
         state.encoded = true;
-        if std::mem::take(&mut state.lane_sleeps) {
+        let sleeps = std::mem::take(&mut state.lane_sleeps);
+        if sleeps || state.lane_is_full {
             drop(state);
             self.lane.notify_one();
         }

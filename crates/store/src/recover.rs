@@ -31,7 +31,7 @@ use crate::table::Tables;
 
 /// What recovery puts together.
 #[derive(Default)]
-struct Recovered {
+pub(crate) struct Recovered {
     logs: Logs,
     tables: Tables,
     condition: Condition,
@@ -39,7 +39,7 @@ struct Recovered {
     arrival_last: UnixMillis,
 }
 
-fn doing(what: &str) -> impl FnOnce(io::Error) -> OpenError {
+pub(crate) fn doing(what: &str) -> impl FnOnce(io::Error) -> OpenError {
     let doing = what.to_owned();
     move |source| OpenError::Io { doing, source }
 }
@@ -52,7 +52,7 @@ pub(crate) fn open_memory(
 ) -> Result<Core, OpenError> {
     let mut manifest = Manifest::new(&entropy);
     let lane = manifest.claim(&entropy)?;
-    Ok(build(Parts {
+    let parts = Parts {
         config,
         clock,
         entropy,
@@ -61,7 +61,9 @@ pub(crate) fn open_memory(
         lane,
         writer: Lane::Memory,
         folder: None,
-    }))
+        queue: Arc::default(),
+    };
+    Ok(parts.build())
 }
 
 /// A store in a folder.
@@ -80,8 +82,7 @@ pub(crate) fn open_folder(
     };
     settle_names(&*disk).map_err(doing("sync the data folder"))?;
     remove_leftovers(&*disk, &manifest).map_err(doing("remove unfinished files"))?;
-    let mut recovered = Recovered { arrival_last: manifest.arrival_max, ..Recovered::default() };
-    manifest.quarantined.iter().for_each(|place| recovered.condition.quarantine(place.clone()));
+    let mut recovered = Recovered::of(&manifest);
     let segments = load_segments(&disk, &manifest, &mut recovered, sabotage)?;
     let ring = Ring::open(Arc::clone(&disk), config.ring_file_bytes, config.ring_bytes_max);
     let ring = Arc::new(ring.map_err(doing("open the ring"))?);
@@ -102,48 +103,56 @@ pub(crate) fn open_folder(
     recovered.start_epoch(lane.epoch);
     let writer = Lane::ring(Arc::clone(&ring), sabotage);
     let (manifest, lock) = (Mutex::new(manifest), Mutex::new(Some(lock)));
-    let folder = Some(FolderState { disk, ring, manifest, segments, lock });
-    Ok(build(Parts { config, clock, entropy, sabotage, recovered, lane, writer, folder }))
+    let folder =
+        Some(FolderState { disk, ring: Some(ring), bucket: None, manifest, segments, lock });
+    let queue = Arc::default();
+    let parts = Parts { config, clock, entropy, sabotage, recovered, lane, writer, folder, queue };
+    Ok(parts.build())
 }
 
-struct Parts {
-    config: Config,
-    clock: Clock,
-    entropy: Entropy,
-    sabotage: Sabotage,
-    recovered: Recovered,
-    lane: LaneState,
-    writer: Lane,
-    folder: Option<FolderState>,
+/// What a store is made of.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
+    pub(crate) sabotage: Sabotage,
+    pub(crate) recovered: Recovered,
+    pub(crate) lane: LaneState,
+    pub(crate) writer: Lane,
+    pub(crate) folder: Option<FolderState>,
+    pub(crate) queue: Arc<Queue>,
 }
 
-fn build(parts: Parts) -> Core {
-    let Parts { config, clock, entropy, sabotage, recovered, lane, writer, folder } = parts;
-    let Recovered { logs, tables, condition, chunks, arrival_last } = recovered;
-    let tables = Arc::new(tables);
-    let log_next = AtomicU64::new(LogId::new(lane.epoch, 0).0);
-    let unflushed = Unflushed::default();
-    for chunk in &chunks {
-        unflushed.push(chunk, &clock, &config);
-    }
-    let sequencer =
-        Sequencer::new(lane, &logs, Arc::clone(&tables), arrival_last, config.table_bytes_max);
-    Core {
-        clock,
-        entropy,
-        config,
-        sabotage,
-        queue: Queue::default(),
-        sequencer: Mutex::new(sequencer),
-        committer: Mutex::new(Committer { lane: writer, unproven: false }),
-        logs,
-        tables,
-        condition,
-        folder,
-        unflushed,
-        flush_signal: FlushSignal::default(),
-        memory_held: Arc::default(),
-        log_next,
+impl Parts {
+    pub(crate) fn build(self) -> Core {
+        let Parts { config, clock, entropy, sabotage, recovered, lane, writer, folder, queue } =
+            self;
+        let Recovered { logs, tables, condition, chunks, arrival_last } = recovered;
+        let tables = Arc::new(tables);
+        let log_next = AtomicU64::new(LogId::new(lane.epoch, 0).0);
+        let unflushed = Unflushed::default();
+        for chunk in &chunks {
+            unflushed.push(chunk, &clock, &config);
+        }
+        let sequencer =
+            Sequencer::new(lane, &logs, Arc::clone(&tables), arrival_last, config.table_bytes_max);
+        Core {
+            clock,
+            entropy,
+            config,
+            sabotage,
+            queue,
+            sequencer: Mutex::new(sequencer),
+            committer: Mutex::new(Committer::new(writer)),
+            logs,
+            tables,
+            condition,
+            folder,
+            unflushed,
+            flush_signal: FlushSignal::default(),
+            memory_held: Arc::default(),
+            log_next,
+        }
     }
 }
 
@@ -207,7 +216,7 @@ fn remove_leftovers(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
 }
 
 /// The segments, unopened, and the rows of those that matter.
-fn load_segments(
+pub(crate) fn load_segments(
     disk: &Arc<dyn Disk>,
     manifest: &Manifest,
     recovered: &mut Recovered,
@@ -280,6 +289,13 @@ fn read_rows(
 }
 
 impl Recovered {
+    /// What a manifest says before anything else is read.
+    pub(crate) fn of(manifest: &Manifest) -> Self {
+        let recovered = Recovered { arrival_last: manifest.arrival_max, ..Recovered::default() };
+        manifest.quarantined.iter().for_each(|place| recovered.condition.quarantine(place.clone()));
+        recovered
+    }
+
     /// Rows of a segment.
     fn apply_rows(&mut self, rows: Vec<(TableId, RowEntry)>) {
         for (_, row) in rows.iter().filter(|(table, _)| *table == LOGS_TABLE) {
@@ -293,7 +309,7 @@ impl Recovered {
     }
 
     /// An unflushed chunk, as when it was acknowledged.
-    fn replay(
+    pub(crate) fn replay(
         &mut self,
         lane: &LaneState,
         found: FoundChunk,
@@ -364,7 +380,7 @@ impl Recovered {
     }
 
     /// Every open log goes on in the new epoch.
-    fn start_epoch(&self, epoch: u32) {
+    pub(crate) fn start_epoch(&self, epoch: u32) {
         for (_, entry) in self.logs.all() {
             let mut state = entry.state();
             if state.end.is_none() {

@@ -24,6 +24,12 @@ pub(crate) struct RingFile {
 }
 
 impl RingFile {
+    /// A file that is only read.
+    pub(crate) fn held(file: Arc<dyn DiskFile>, bytes: u64) -> Self {
+        let (zeroed, spoiled) = Default::default();
+        RingFile { number: 0, file, bytes, zeroed, spoiled }
+    }
+
     pub(crate) fn is_zeroed(&self) -> bool {
         self.zeroed.load(Ordering::Relaxed)
     }

@@ -72,10 +72,10 @@ pub(crate) struct Sequencer {
     tables: Arc<Tables>,
     open: OpenChunk,
     backlog: VecDeque<Request>,
-    /// The chunk that the lane is writing.
-    in_flight: Option<u64>,
-    /// Answers that rest on the chunk in flight and nothing later.
-    resting: Vec<Waiter>,
+    /// The chunks that the lane is writing, in order.
+    in_flight: VecDeque<u64>,
+    /// Answers that rest on a chunk in flight, by number, and nothing later.
+    resting: VecDeque<(u64, Waiter)>,
 }
 
 impl Sequencer {
@@ -99,8 +99,8 @@ impl Sequencer {
             tables,
             open: OpenChunk::default(),
             backlog: VecDeque::new(),
-            in_flight: None,
-            resting: Vec::new(),
+            in_flight: VecDeque::new(),
+            resting: VecDeque::new(),
         };
         sequencer.load(logs);
         sequencer
@@ -133,11 +133,12 @@ impl Sequencer {
     /// Fails everybody who rests on what will not become durable, and goes back to what is.
     pub(crate) fn abandon(&mut self, logs: &Logs, error: &StoreError) {
         let open = std::mem::take(&mut self.open);
-        let waiters = self.resting.drain(..).chain(open.waiters);
-        waiters.for_each(|waiter| waiter.fail(error.clone()));
-        if let Some(number) = self.in_flight.take() {
+        let resting = self.resting.drain(..).map(|(_, waiter)| waiter);
+        resting.chain(open.waiters).for_each(|waiter| waiter.fail(error.clone()));
+        if let Some(&number) = self.in_flight.front() {
             self.number_next = number;
         }
+        self.in_flight.clear();
         self.load(logs);
     }
 
@@ -193,8 +194,8 @@ impl Sequencer {
         };
         if !self.open.is_empty() {
             self.open.waiters.push(waiter);
-        } else if self.in_flight.is_some() {
-            self.resting.push(waiter);
+        } else if let Some(&last) = self.in_flight.back() {
+            self.resting.push_back((last, waiter));
         } else {
             waiter.answer(self.arrival_last);
         }
@@ -366,7 +367,7 @@ impl Sequencer {
         self.arrival_last = self.arrival_last.max(now);
         let number = self.number_next;
         self.number_next += 1;
-        self.in_flight = Some(number);
+        self.in_flight.push_back(number);
         self.open.seal(&Seal {
             home: Home { lane: self.lane.lane, number },
             nonce: self.lane.nonce,
@@ -375,14 +376,23 @@ impl Sequencer {
         })
     }
 
-    /// The chunk in flight is durable and published.
+    /// Bytes that wait in the open chunk, about.
+    pub(crate) fn open_bytes(&self) -> usize {
+        self.open.bytes()
+    }
+
+    /// The first chunk in flight is durable and published.
     pub(crate) fn settle(&mut self) {
-        let Some(durable) = self.in_flight.take() else { return };
+        let Some(durable) = self.in_flight.pop_front() else { return };
         if !self.overlay.is_empty() {
             self.overlay.retain(|_, row| row.chunk > durable);
         }
-        let at = self.arrival_last;
-        self.resting.drain(..).for_each(|waiter| waiter.answer(at));
+        while let Some((rests_on, _)) = self.resting.front()
+            && *rests_on <= durable
+            && let Some((_, waiter)) = self.resting.pop_front()
+        {
+            waiter.answer(self.arrival_last);
+        }
     }
 }
 

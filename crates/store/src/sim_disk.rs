@@ -357,6 +357,10 @@ impl Disk for SimDisk {
         Ok(Some(Box::new(SimLock(self.clone()))))
     }
 
+    fn put_new(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        crate::disk::put_if_absent(self, name, bytes)
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         PathBuf::from("/sim").join(name)
     }

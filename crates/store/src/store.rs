@@ -11,8 +11,9 @@ use std::thread::JoinHandle;
 use stdx::{Clock, Entropy, task};
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
+use crate::bucket::{self, ObjectBucket};
 use crate::config::{Config, DataLocation};
-use crate::core::Core;
+use crate::core::{Core, FolderState};
 use crate::disk::{self, RealDisk};
 use crate::drive;
 use crate::error::{OpenError, ReadError, StoreError};
@@ -52,6 +53,7 @@ struct Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.core.queue.close();
+        self.core.stop_waiting_for_bucket();
     }
 }
 
@@ -217,8 +219,9 @@ impl Store {
     pub fn publish_file(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         check_file(name, bytes)?;
         match &self.0.core.folder {
+            // Who looks for an endpoint has the bucket's address, not the bucket.
+            Some(FolderState { bucket: Some(_), .. }) | None => Ok(()),
             Some(folder) => disk::replace_small(&*folder.disk, name, bytes),
-            None => Ok(()),
         }
     }
 
@@ -229,6 +232,9 @@ impl Store {
     pub fn remove_file(&self, name: &str) -> io::Result<()> {
         check_file(name, &[])?;
         let Some(folder) = &self.0.core.folder else { return Ok(()) };
+        if folder.bucket.is_some() {
+            return Ok(());
+        }
         match folder.disk.remove(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed,
@@ -239,6 +245,7 @@ impl Store {
     /// [`StoreError::Unavailable`]; reads go on.
     pub async fn close(&self) {
         self.0.core.queue.close();
+        self.0.core.stop_waiting_for_bucket();
         let threads =
             std::mem::take(&mut *self.0.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let _joined = task::spawn_blocking(move || {
@@ -254,6 +261,10 @@ impl Store {
 
 fn open_core(config: Config, clock: Clock, entropy: Entropy) -> Result<Core, OpenError> {
     match config.data.clone() {
+        DataLocation::Bucket(location) => {
+            let bucket = Arc::new(ObjectBucket::new(&location)?);
+            bucket::open(bucket, config, clock, entropy, Sabotage::default())
+        }
         DataLocation::InMemory => recover::open_memory(config, clock, entropy),
         DataLocation::Folder(folder) => {
             let disk = RealDisk::new(&folder).map_err(|source| OpenError::Io {
@@ -300,7 +311,13 @@ impl PrivateFile<'_> {
         }
         let bytes = make();
         check_file(self.name, &bytes)?;
-        disk::put_if_absent(&*folder.disk, self.name, &bytes)?;
-        Ok(bytes)
+        match folder.disk.put_new(self.name, &bytes) {
+            // Another process was first: its file counts.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let present = disk::read_small(&*folder.disk, self.name, PRIVATE_FILE_BYTES_MAX)?;
+                present.ok_or(error)
+            }
+            put => put.map(|()| bytes),
+        }
     }
 }

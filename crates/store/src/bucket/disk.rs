@@ -1,0 +1,308 @@
+//! A bucket in the shape of a data folder, for everything that is not the lane: manifests, segments and
+//! small private objects. An object is written in memory and put when it is synced.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use stdx::Clock;
+
+use super::collect::Condemned;
+use super::objects::chunk_name;
+use super::put_once::{PutOnce, Settled};
+use super::take_over::{CommitManifest, Committed};
+use super::{Bucket, drive};
+use crate::block::Home;
+use crate::disk::{Disk, DiskFile};
+use crate::lane::Sabotage;
+use crate::limits::BUCKET_WINDOW_BYTES;
+use crate::manifest::{MANIFEST_FOLDER, parse_number};
+
+/// A bucket as a folder.
+pub(crate) struct BucketDisk {
+    bucket: Arc<dyn Bucket>,
+    clock: Clock,
+    grace: Duration,
+    /// Whether another process has taken over.
+    pub(crate) fenced: Arc<AtomicBool>,
+    /// Whether the store closes, and an answer that does not come is given up.
+    pub(crate) closing: Arc<AtomicBool>,
+    condemned: Mutex<Condemned>,
+}
+
+impl std::fmt::Debug for BucketDisk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("BucketDisk").field(&self.bucket).finish()
+    }
+}
+
+fn fenced_error() -> io::Error {
+    io::Error::other("another process has taken the bucket over")
+}
+
+impl BucketDisk {
+    pub(crate) fn new(bucket: Arc<dyn Bucket>, clock: Clock, grace: Duration) -> Self {
+        let (fenced, closing, condemned) = Default::default();
+        BucketDisk { bucket, clock, grace, fenced, closing, condemned }
+    }
+
+    fn condemned(&self) -> MutexGuard<'_, Condemned> {
+        self.condemned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has `names` removed once nobody can be reading them any more.
+    pub(crate) fn condemn(&self, names: impl IntoIterator<Item = String>) {
+        let due = self.clock.monotonic().saturating_add(self.grace);
+        let mut condemned = self.condemned();
+        names.into_iter().for_each(|name| condemned.push(due, name));
+    }
+
+    /// The same for chunks that are flushed.
+    pub(crate) fn condemn_chunks(&self, homes: impl Iterator<Item = Home>) {
+        self.condemn(homes.map(|home| chunk_name(home.lane, home.number)));
+    }
+
+    /// Removes what is due. What cannot be removed is found again by a later start.
+    pub(crate) fn collect_step(&self) {
+        if self.fenced.load(Ordering::Acquire) {
+            return;
+        }
+        let due = self.condemned().take_due(self.clock.monotonic());
+        if let Err(error) = self.bucket.delete(due) {
+            tracing::warn!(%error, "objects that nobody needs could not be removed");
+        }
+    }
+
+    /// Puts an object if there is none, however long that takes. Whoever gives up does not know what is
+    /// there, and must not write on as if it knew.
+    fn settle(&self, name: &str, bytes: Bytes) -> io::Result<Settled> {
+        if self.fenced.load(Ordering::Acquire) {
+            return Err(fenced_error());
+        }
+        let give_up = |_| self.closing.load(Ordering::Acquire);
+        let manifest = name.strip_prefix(MANIFEST_FOLDER).and_then(|name| name.strip_prefix('/'));
+        let Some(number) = manifest.and_then(parse_number) else {
+            let mut put = PutOnce::new(name.to_owned(), bytes, Sabotage::None);
+            return drive(&*self.bucket, &mut put, give_up);
+        };
+        let mut commit = CommitManifest::new(number, bytes, Sabotage::None);
+        match drive(&*self.bucket, &mut commit, give_up) {
+            Ok(Committed::Newest) => Ok(Settled::Own),
+            Ok(Committed::Superseded) => {
+                self.fenced.store(true, Ordering::Release);
+                Err(fenced_error())
+            }
+            Err(error) => {
+                self.fenced.store(true, Ordering::Release);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Disk for BucketDisk {
+    fn make_folder(&self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        if folder.is_empty() {
+            return self.bucket.root();
+        }
+        match self.bucket.call(super::Ask::List(folder.to_owned())) {
+            super::Answer::Listed(listed) => {
+                Ok(listed.into_iter().map(|object| object.name).collect())
+            }
+            answer => Err(io::Error::other(format!("{answer:?}"))),
+        }
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(NewObject {
+            name: name.to_owned(),
+            fenced: Arc::clone(&self.fenced),
+            closing: Arc::clone(&self.closing),
+            bucket: Arc::clone(&self.bucket),
+            bytes: Mutex::default(),
+        }))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let length = self.bucket.length(name)?;
+        let (bucket, name) = (Arc::clone(&self.bucket), name.to_owned());
+        Ok(Arc::new(StoredObject { bucket, name, length, window: Mutex::default() }))
+    }
+
+    fn link(&self, _: &str, _: &str) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn rename(&self, _: &str, _: &str) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        if self.fenced.load(Ordering::Acquire) {
+            return Err(fenced_error());
+        }
+        self.condemn([name.to_owned()]);
+        Ok(())
+    }
+
+    fn sync_folder(&self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn lock(&self, _: &str) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        Ok(Some(Box::new(())))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.bucket.address(name).into()
+    }
+
+    fn put_new(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        match self.settle(name, Bytes::copy_from_slice(bytes))? {
+            Settled::Own => Ok(()),
+            Settled::Foreign(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        }
+    }
+}
+
+/// An object that is being written.
+#[derive(Debug)]
+struct NewObject {
+    bucket: Arc<dyn Bucket>,
+    name: String,
+    fenced: Arc<AtomicBool>,
+    closing: Arc<AtomicBool>,
+    bytes: Mutex<Vec<u8>>,
+}
+
+impl NewObject {
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn range(at: u64, bytes: usize, length: usize) -> io::Result<std::ops::Range<usize>> {
+    let start = usize::try_from(at).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+    let end = start.checked_add(bytes).filter(|&end| end <= length);
+    Ok(start..end.ok_or(io::ErrorKind::UnexpectedEof)?)
+}
+
+impl DiskFile for NewObject {
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        let mut own = self.bytes();
+        let end = at as usize + bytes.len();
+        if own.len() < end {
+            own.resize(end, 0);
+        }
+        own[at as usize..end].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        let own = self.bytes();
+        bytes.copy_from_slice(&own[range(at, bytes.len(), own.len())?]);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        if self.fenced.load(Ordering::Acquire) {
+            return Err(fenced_error());
+        }
+        let bytes = Bytes::from(std::mem::take(&mut *self.bytes()));
+        let mut put = PutOnce::new(self.name.clone(), bytes, Sabotage::None);
+        match drive(&*self.bucket, &mut put, |_| self.closing.load(Ordering::Acquire))? {
+            Settled::Own => Ok(()),
+            Settled::Foreign(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        }
+    }
+
+    fn set_length(&self, bytes: u64) -> io::Result<()> {
+        self.bytes().resize(bytes as usize, 0);
+        Ok(())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.bytes().len() as u64)
+    }
+}
+
+/// An object that is there. Small reads are answered from the piece around the last one.
+#[derive(Debug)]
+struct StoredObject {
+    bucket: Arc<dyn Bucket>,
+    name: String,
+    length: u64,
+    window: Mutex<(u64, Bytes)>,
+}
+
+impl DiskFile for StoredObject {
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        range(at, bytes.len(), self.length as usize)?;
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(from) = at.checked_sub(window.0)
+            && let Ok(range) = range(from, bytes.len(), window.1.len())
+        {
+            bytes.copy_from_slice(&window.1[range]);
+            return Ok(());
+        }
+        let wanted = (bytes.len() as u64).max(BUCKET_WINDOW_BYTES).min(self.length - at);
+        let small = (bytes.len() as u64) < BUCKET_WINDOW_BYTES / 4;
+        let asked = if small { wanted } else { bytes.len() as u64 };
+        let found = self.bucket.get_range(&self.name, at, asked)?;
+        bytes.copy_from_slice(&found[range(0, bytes.len(), found.len())?]);
+        if small {
+            *window = (at, found);
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_length(&self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.length)
+    }
+}
+
+/// Bytes in memory as a file: a chunk's object, which recovery reads like a file of the ring.
+#[derive(Debug)]
+pub(crate) struct HeldObject(pub(crate) Bytes);
+
+impl DiskFile for HeldObject {
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        bytes.copy_from_slice(&self.0[range(at, bytes.len(), self.0.len())?]);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_length(&self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+}
