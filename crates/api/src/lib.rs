@@ -3,4 +3,7 @@
 //! **Invariant:** nothing here decides anything that outlives a call. What a stream is, the engine
 //! knows; what the caller is told, `faults.rs` says.
 
+pub mod elsewhere;
 pub mod kinesis;
+pub mod monitoring;
+pub mod sts;

@@ -8,5 +8,5 @@ pub mod registry;
 pub mod text;
 
 pub use log::{LogFormat, check_filter, start_log};
-pub use meter::{Counter, Gauge, Histogram, Observation, OperationMeter};
+pub use meter::{Counter, CounterFamily, Gauge, Histogram, Observation, OperationMeter};
 pub use registry::Telemetry;

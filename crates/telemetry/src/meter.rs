@@ -15,6 +15,12 @@ pub const LATENCY_BUCKETS_MICROS: [u64; 17] = [
 /// lists fewer than 20 for any operation.
 pub const FAULT_CODES_MAX: usize = 48;
 
+/// How many labels a family of counters tells apart (our choice; a process sends metrics in a
+/// handful of namespaces).
+pub const LABELS_MAX: usize = 64;
+/// Under which name the rest is counted.
+const OTHER: &str = "other";
+
 /// A number that only grows.
 #[derive(Clone, Debug, Default)]
 pub struct Counter(Arc<AtomicU64>);
@@ -49,6 +55,25 @@ impl Gauge {
     /// Its value.
     pub fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Counters told apart by a label that callers choose, so their number is bounded.
+#[derive(Clone, Debug, Default)]
+pub struct CounterFamily(Arc<Mutex<BTreeMap<String, u64>>>);
+
+impl CounterFamily {
+    /// Adds `amount` to a label's counter; what is one too many counts as `other`.
+    pub fn add(&self, label: &str, amount: u64) {
+        let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = counters.contains_key(label) || counters.len() < LABELS_MAX;
+        let label = if known { label } else { OTHER };
+        *counters.entry(label.to_owned()).or_default() += amount;
+    }
+
+    /// The sums so far.
+    pub fn get(&self) -> BTreeMap<String, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -130,7 +155,7 @@ impl OperationMeter {
         if let Some(code) = seen.fault {
             let mut faults = self.0.faults.lock().unwrap_or_else(PoisonError::into_inner);
             let known = faults.contains_key(code) || faults.len() < FAULT_CODES_MAX;
-            let code = if known { code } else { "other" };
+            let code = if known { code } else { OTHER };
             *faults.entry(code.to_owned()).or_default() += 1;
         }
     }
@@ -167,6 +192,18 @@ mod tests {
         histogram.observe(Duration::from_secs(60));
         let counts = histogram.counts();
         assert_eq!((counts[0], counts[1], counts[17]), (1, 1, 1));
+    }
+
+    #[test]
+    fn labels_are_bounded() {
+        let family = CounterFamily::default();
+        for index in 0..1000 {
+            family.add(&format!("label {index}"), 2);
+        }
+        family.add("label 0", 1);
+        let counters = family.get();
+        assert_eq!(counters.len(), LABELS_MAX + 1);
+        assert_eq!((counters["label 0"], counters.values().sum::<u64>()), (3, 2001));
     }
 
     #[test]

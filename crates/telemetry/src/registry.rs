@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stdx::Clock;
 
-use crate::meter::{Counter, Gauge, Histogram, OperationMeter};
+use crate::meter::{Counter, CounterFamily, Gauge, Histogram, OperationMeter};
 use crate::text;
 
 /// A handle to all measurements; clones share them.
@@ -32,6 +32,8 @@ pub(crate) enum Value {
     Counter(Counter),
     Gauge(Gauge),
     Histogram(Histogram),
+    /// With the label's name.
+    Family(&'static str, CounterFamily),
 }
 
 impl Telemetry {
@@ -59,6 +61,18 @@ impl Telemetry {
         let counter = Counter::default();
         self.register(name, help, Value::Counter(counter.clone()));
         counter
+    }
+
+    /// Registers counters told apart by `label`. `name` as for [`Telemetry::counter`].
+    pub fn counters(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        label: &'static str,
+    ) -> CounterFamily {
+        let family = CounterFamily::default();
+        self.register(name, help, Value::Family(label, family.clone()));
+        family
     }
 
     /// Registers a gauge. `name` without the `levada_` prefix, with its unit last.

@@ -34,6 +34,13 @@ pub(crate) fn render(operations: &[OperationMeter], series: &[Series], uptime: D
                 head(&mut out, &name, help, "histogram");
                 histogram(&mut out, &name, "", values);
             }
+            Value::Family(label, family) => {
+                head(&mut out, &name, help, "counter");
+                for (value, count) in family.get() {
+                    let labels = format!("{label}=\"{}\"", escaped(&value));
+                    line(&mut out, &name, &labels, &count.to_string());
+                }
+            }
         }
     }
     // Operations that were never called would be most of the text.
@@ -123,6 +130,7 @@ mod tests {
         let _never_called = telemetry.operation("kinesis", "ListStreams");
         telemetry.gauge("connections", "Open connections.").set(3);
         telemetry.counter("refused_total", "Refused.").add(2);
+        telemetry.counters("data_total", "Data.", "space").add("a\"b", 4);
         put.record(Observation {
             fault: None,
             latency: Duration::from_micros(150),
@@ -140,6 +148,7 @@ mod tests {
         for expected in [
             "levada_connections 3".to_owned(),
             "levada_refused_total 2".to_owned(),
+            "levada_data_total{space=\"a\\\"b\"} 4".to_owned(),
             format!("levada_operation_seconds_bucket{{{labels},le=\"0.0002\"}} 1"),
             format!("levada_operation_seconds_bucket{{{labels},le=\"+Inf\"}} 2"),
             format!("levada_operation_seconds_sum{{{labels}}} 0.00315"),
