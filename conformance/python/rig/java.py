@@ -14,14 +14,20 @@ _FLAGS = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx384m"]
 _PASSWORD = "changeit"
 
 
+def _folder(project: str) -> Path:
+    return Path(os.environ["LEVADA_JAVA"]) / project
+
+
 def _classpath(project: str) -> str:
-    folder = Path(os.environ["LEVADA_JAVA"]) / project
+    folder = _folder(project)
     return f"{folder / 'classes'}:{(folder / 'classpath').read_text()}"
 
 
 def program(name: str, *arguments: str, flags=()) -> list:
     """The command line of a program."""
-    return ["java", *_FLAGS, *flags, "-cp", _classpath("clients"), f"levada.{name}", *arguments]
+    logging = _folder("clients") / "classes" / "logging.properties"
+    flags = [*_FLAGS, f"-Djava.util.logging.config.file={logging}", *flags]
+    return ["java", *flags, "-cp", _classpath("clients"), f"levada.{name}", *arguments]
 
 
 def trusting(authority: Path, folder: Path) -> list:
@@ -58,11 +64,8 @@ class Leases:
             return probe.connect_ex(("127.0.0.1", self._port)) == 0
 
 
-def worker(server, leases, name: str, applications: list, folder: Path, hear) -> programs.Process:
-    """A KCL worker that serves applications."""
+def worker(leases, command: list, log: Path, hear, variables: dict) -> programs.Process:
+    """A KCL worker, told where its leases are."""
     return programs.Process(
-        program("Worker", name, *applications),
-        folder / f"{name}.log",
-        hear,
-        env=programs.variables(server, LEASES_ENDPOINT=leases.endpoint),
+        command, log, hear, env={**variables, "LEASES_ENDPOINT": leases.endpoint}
     )

@@ -26,6 +26,10 @@ public final class Producer {
             String key = "key-" + n % keys;
             byte[] data = (key + "/" + n / keys).getBytes(StandardCharsets.UTF_8);
             results.add(producer.addUserRecord(stream, key, ByteBuffer.wrap(data)));
+            if (n == 0) {
+                // It aggregates what it is given once it knows the shards.
+                results.get(0).get(60, TimeUnit.SECONDS);
+            }
         }
         producer.flush();
         for (ListenableFuture<UserRecordResult> result : results) {
