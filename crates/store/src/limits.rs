@@ -121,13 +121,13 @@ pub const BUCKET_REQUEST_MAX: Duration = Duration::from_secs(60);
 pub const BUCKET_CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// The first pause after an answer that did not come; each later one is twice as long,
-pub const BUCKET_PAUSE_MIN: Duration = Duration::from_millis(50);
+pub const BUCKET_PAUSE_MIN: Duration = Duration::from_millis(25);
 
 /// up to this.
 pub const BUCKET_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// Answers in a row that do not come before a start gives up: about half a minute of pauses.
-pub const BUCKET_TRIES_MAX: u32 = 12;
+pub const BUCKET_TRIES_MAX: u32 = 14;
 
 /// How often a read is tried again before it is an error.
 pub const BUCKET_READ_RETRIES_MAX: usize = 4;

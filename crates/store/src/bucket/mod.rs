@@ -107,10 +107,12 @@ pub(crate) trait Bucket: Send + Sync + Debug {
     fn address(&self, name: &str) -> String;
 }
 
-/// How long to wait before asking for the `tries`th time.
+/// How long to wait before asking again after `tries` answers that did not come.
 pub(crate) fn pause_before(tries: u32) -> Duration {
-    let doubled = BUCKET_PAUSE_MIN.saturating_mul(1 << tries.min(16));
-    if tries == 0 { Duration::ZERO } else { doubled.min(BUCKET_PAUSE_MAX) }
+    match tries {
+        0 => Duration::ZERO,
+        tries => BUCKET_PAUSE_MIN.saturating_mul(1 << (tries - 1).min(16)).min(BUCKET_PAUSE_MAX),
+    }
 }
 
 /// Drives `machine` until it is done; an error once `give_up` says so after an unknown answer, which is

@@ -14,7 +14,7 @@ use crate::support::{ALL, Words, append, batch, open, open_log, read_all, read_f
 #[tokio::test]
 async fn records_come_back_in_order_in_memory_and_from_a_folder() {
     let folder = tempfile::tempdir().unwrap();
-    for config in [Config::in_memory(), small(folder.path())] {
+    for config in [Config::in_memory(), small(folder.path()), Config::in_memory_bucket()] {
         let store = open(config).await;
         let log = open_log(&store).await;
         let first = append(&store, log, &[b"a", b"b"]).await;

@@ -3,7 +3,9 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 mod basics;
+mod buckets;
 mod folders;
 mod golden;
 mod kill;
+mod s3_stub;
 mod support;
