@@ -25,7 +25,7 @@ impl Fixture {
 
     pub(crate) async fn with(config: Config) -> Self {
         let (clock, entropy) = (Clock::manual(START), Entropy::seeded(1));
-        let store = Store::open(store::Config::in_memory(), clock.clone(), entropy.clone()).await;
+        let store = Store::open(super::store_config(), clock.clone(), entropy.clone()).await;
         let store = store.expect("a store in memory opens");
         let streams =
             Streams::open(store, clock.clone(), entropy, config).expect("nothing to read");

@@ -6,7 +6,7 @@ use stdx::{Clock, Entropy};
 use store::Store;
 use streams::{Config, Error, Start, Status, Streams};
 
-use crate::fixture::{Fixture, START, name, new_stream, record, texts};
+use super::fixture::{Fixture, START, name, new_stream, record, texts};
 
 #[tokio::test]
 async fn a_name_is_taken_once_and_free_after_deletion() {
@@ -134,7 +134,7 @@ async fn everything_is_there_after_a_restart() {
     let (store, fixture) = open().await;
     let stream = fixture.stream(1).await;
     let before = fixture.put(&stream, "k", "before").await;
-    fixture.streams.split(&stream, 0, crate::fixture::middle()).await.unwrap();
+    fixture.streams.split(&stream, 0, super::fixture::middle()).await.unwrap();
     fixture.streams.register_consumer(&stream, "app", Default::default()).await.unwrap();
     let cursor = fixture.cursor(&stream, 0, Start::TrimHorizon).await;
     let shards = stream.state().shards.all().to_vec();

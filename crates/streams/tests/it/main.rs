@@ -1,7 +1,7 @@
-//! The engine over a real store in memory, with a clock of its own.
+//! The engine over a real store, with a clock of its own: the whole suite once for each lane.
 
-mod fixture;
-mod lifecycle;
-mod reading;
-mod resharding;
-mod subscribing;
+#[path = "suite.rs"]
+mod memory;
+
+#[path = "suite.rs"]
+mod bucket;

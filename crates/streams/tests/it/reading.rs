@@ -5,7 +5,7 @@ use std::time::Duration;
 use streams::keyspace::HashKey;
 use streams::{Error, Start};
 
-use crate::fixture::{Fixture, record, record_at, texts};
+use super::fixture::{Fixture, record, record_at, texts};
 
 #[tokio::test]
 async fn records_come_back_in_order_with_what_was_put() {

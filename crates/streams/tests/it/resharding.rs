@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use streams::{Error, HashKey, Start, Status};
 
-use crate::fixture::{Fixture, middle, record, record_at, texts};
+use super::fixture::{Fixture, middle, record, record_at, texts};
 
 #[tokio::test]
 async fn a_split_shard_ends_and_names_its_children() {
@@ -75,8 +75,8 @@ async fn a_delayed_split_happens_when_it_is_due() {
     let state_delay = Duration::from_millis(500);
     let config = streams::Config { state_delay, limits: false };
     let fixture = Fixture::with(config).await;
-    fixture.streams.create(crate::fixture::name(), crate::fixture::new_stream(1)).await.unwrap();
-    let stream = fixture.streams.stream(&crate::fixture::name()).unwrap();
+    fixture.streams.create(super::fixture::name(), super::fixture::new_stream(1)).await.unwrap();
+    let stream = fixture.streams.stream(&super::fixture::name()).unwrap();
     assert_eq!(stream.state().row.status, Status::Creating);
     let early = fixture.streams.stream_with_data(&stream.name).unwrap_err();
     assert!(matches!(early, Error::StreamNotFound(_)), "{early}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use stdx::Clock;
 use streams::{Consumer, Error, Event, Start, Stream, Subscription};
 
-use crate::fixture::{Fixture, middle, texts};
+use super::fixture::{Fixture, middle, texts};
 
 async fn registered(fixture: &Fixture, stream: &Stream) -> Consumer {
     fixture.streams.register_consumer(stream, "app", Default::default()).await.expect("a consumer")
