@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Print the export lines that point AWS's tools here
     Env(Env),
+    /// Print the certificate that TLS clients of the server must trust
+    Certs(Certs),
     /// Wait until the server is ready: exit code 0, or 3 when the time is up
     Wait(Wait),
     /// Show, check and document the configuration
@@ -100,6 +102,15 @@ pub(crate) struct Serve {
         value_parser = parse_duration
     )]
     pub(crate) state_delay: Duration,
+    /// The certificate shown to TLS clients, a chain in PEM; without it a local authority makes one
+    #[arg(long, env = "LEVADA_TLS__CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's key in PEM
+    #[arg(long, env = "LEVADA_TLS__KEY", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// More host names and addresses that the local authority's certificate is for, with commas
+    #[arg(long, env = "LEVADA_TLS__NAMES", value_name = "NAMES")]
+    pub(crate) tls_names: Option<String>,
     /// What is logged: a level, or levels by module, such as info,front=debug
     #[arg(
         long,
@@ -187,6 +198,16 @@ pub(crate) struct Status {
     pub(crate) brief: bool,
     #[command(flatten)]
     pub(crate) target: Target,
+}
+
+/// Whose certificate, and where to.
+#[derive(Debug, Args)]
+pub(crate) struct Certs {
+    #[command(flatten)]
+    pub(crate) folder: Folder,
+    /// Write it to a file instead
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export: Option<PathBuf>,
 }
 
 /// How long to wait for whom.

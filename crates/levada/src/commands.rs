@@ -1,5 +1,6 @@
 //! The subcommands. Standard output is data, standard error is talk.
 
+mod certs;
 mod completions;
 mod config;
 mod env;
@@ -29,6 +30,7 @@ pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Status(options) => status::run(options).await,
         Command::Env(options) => env::run(&options),
         Command::Wait(options) => wait::run(&options).await,
+        Command::Certs(options) => certs::run(&options),
         Command::Config(options) => config::run(&options, cli.config.as_deref(), &settings),
         Command::Completions(options) => completions::run(&options),
     }

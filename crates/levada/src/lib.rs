@@ -31,6 +31,7 @@ mod exit;
 mod folder;
 mod notify;
 mod server;
+mod tls;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ use config::Refusal;
 
 pub use client::{Client, ClientError};
 pub use server::{Auth, Server, ServerConfig, StartError};
+pub use tls::Tls;
 
 /// Parses a command line, runs it, and says how it ended: 0, 1 (failed), 2 (usage) or 3 (not
 /// ready).

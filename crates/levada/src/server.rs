@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::folder::{ENDPOINT_FILE, ROOT_KEY_FILE, decode_key, encode_key};
+use crate::tls::{self, Renewal, Tls, TlsError};
 
 /// The file that holds the key under which tokens are sealed.
 const TOKEN_KEY_FILE: &str = "token-key";
@@ -48,6 +49,8 @@ pub struct ServerConfig {
     pub state_delay: Duration,
     /// The root key pair; `None` for the folder's, which is made on the first start.
     pub root_key: Option<KeyPair>,
+    /// Whose certificate TLS connections are shown.
+    pub tls: Tls,
 }
 
 impl ServerConfig {
@@ -61,6 +64,7 @@ impl ServerConfig {
             account: "000000000000".to_owned(),
             state_delay: Duration::ZERO,
             root_key: None,
+            tls: Tls::Local { names: Vec::new() },
         }
     }
 }
@@ -74,6 +78,8 @@ pub enum StartError {
     Damaged(String),
     /// A small file of the folder cannot be read or written.
     File(&'static str, io::Error),
+    /// The certificate or its key cannot be used.
+    Tls(String),
     /// The address cannot be bound.
     Bind(SocketAddr, io::Error),
 }
@@ -85,6 +91,7 @@ impl StartError {
             StartError::Open(error) => error.help(),
             StartError::Damaged(_) => "restore the folder from a backup, and check the disk",
             StartError::File(..) => "check that the folder is writable and has room",
+            StartError::Tls(_) => "check --tls-cert and --tls-key: PEM, belonging together",
             StartError::Bind(..) => {
                 "stop whatever listens there, or choose another address with --listen"
             }
@@ -100,6 +107,7 @@ impl fmt::Display for StartError {
             StartError::File(name, error) => {
                 write!(f, "the file {name} in the data folder cannot be used: {error}")
             }
+            StartError::Tls(what) => write!(f, "TLS cannot be served: {what}"),
             StartError::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
         }
     }
@@ -107,10 +115,22 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
+impl From<TlsError> for StartError {
+    fn from(error: TlsError) -> Self {
+        match error {
+            TlsError::Folder(name, error) => StartError::File(name, error),
+            TlsError::Damaged(what) => StartError::Damaged(what),
+            TlsError::Files(what) => StartError::Tls(what),
+        }
+    }
+}
+
 /// A running server. Dropping it leaves it running until its runtime ends; [`Server::stop`] drains.
 pub struct Server {
     endpoint: String,
     root_key: KeyPair,
+    ca_pem: Option<String>,
+    renewal: Renewal,
     store: Store,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Drained>,
@@ -135,17 +155,23 @@ impl Server {
         let streams = Streams::open(store.clone(), clock.clone(), entropy.clone(), streams_config);
         let streams = streams.map_err(|error| StartError::Damaged(error.to_string()))?;
         let token_key = token_key(&store, &entropy)?;
-        let kinesis = Service {
-            profile: &model::kinesis::SERVICE,
-            endpoints: api::kinesis::Kinesis::endpoints(streams, token_key, entropy.clone()),
-        };
+        let shown = tls::prepare(&config.tls, config.listen.ip(), &store, &clock)?;
+        let ca_pem = shown.ca_pem.clone();
+        if let (Some(folder), Some(pem)) = (&config.data, &ca_pem) {
+            tls::publish(pem, folder, &store)?;
+        }
+        let telemetry = Telemetry::new(clock.clone());
         let front = Front::bind(
-            &FrontConfig::new(config.listen),
-            vec![kinesis],
+            &FrontConfig {
+                certificates: Some(shown.certificates.clone()),
+                elsewhere: api::elsewhere::ELSEWHERE,
+                ..FrontConfig::new(config.listen)
+            },
+            services(streams, token_key, &telemetry, &entropy),
             authority(&config, &root_key, &entropy),
             readiness(&store, &clock),
-            Telemetry::new(clock.clone()),
-            clock,
+            telemetry,
+            clock.clone(),
             entropy,
         );
         let front = front.map_err(|error| StartError::Bind(config.listen, error))?;
@@ -162,7 +188,8 @@ impl Server {
                 std::future::pending::<()>().await;
             }
         }));
-        Ok(Server { endpoint, root_key, store, stop, serving })
+        let renewal = shown.keep(clock);
+        Ok(Server { endpoint, root_key, ca_pem, renewal, store, stop, serving })
     }
 
     /// Where it listens, such as `http://127.0.0.1:4567`.
@@ -173,6 +200,17 @@ impl Server {
     /// The key pair that may do everything.
     pub fn root_key(&self) -> &KeyPair {
         &self.root_key
+    }
+
+    /// The certificate that TLS clients must trust, in PEM, if the server made its own. They connect
+    /// to the same port.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
+    }
+
+    /// Looks at once whether the files of [`Tls::Files`] have changed.
+    pub fn reload_certificates(&self) {
+        self.renewal.look_now();
     }
 
     /// Finishes open requests, then makes the last data provable and lets the folder go.
@@ -186,6 +224,22 @@ impl Server {
         }
         self.store.close().await;
     }
+}
+
+/// Everything that is answered for.
+fn services(
+    streams: Streams,
+    token_key: [u8; 32],
+    telemetry: &Telemetry,
+    entropy: &Entropy,
+) -> Vec<Service> {
+    let kinesis = api::kinesis::Kinesis::endpoints(streams, token_key, entropy.clone());
+    let monitoring = api::monitoring::Monitoring::endpoints(telemetry);
+    vec![
+        Service { profile: &model::kinesis::SERVICE, endpoints: kinesis },
+        Service { profile: &api::monitoring::SERVICE, endpoints: monitoring },
+        Service { profile: &api::sts::SERVICE, endpoints: api::sts::Sts::endpoints() },
+    ]
 }
 
 /// An address to connect to: a listener on every interface is reached through the loopback one.

@@ -14,6 +14,7 @@ use crate::exit::Failure;
 use crate::folder::{ROOT_KEY_FILE, root_key_from_environment};
 use crate::notify::tell_supervisor;
 use crate::server::{Auth, Server, ServerConfig};
+use crate::tls::{CA_FILE, Tls};
 
 /// What is printed off a terminal once the server is ready.
 #[derive(Serialize)]
@@ -25,10 +26,26 @@ struct Ready<'a> {
 
 pub(crate) async fn run(options: Serve) -> Result<(), Failure> {
     let shutdown = Shutdown::listen()?;
+    let mut hangups = match options.tls_cert {
+        // Who closes the terminal of a server without files to read again means to stop it.
+        None => None,
+        Some(_) => Some(hear(SignalKind::hangup())?),
+    };
     let (server, ready_after) = start(&options).await?;
     tell_ready(&options, &server, ready_after);
     tell_supervisor("READY=1");
-    shutdown.ordered().await;
+    let reload = async {
+        while let Some(hangups) = &mut hangups
+            && hangups.recv().await.is_some()
+        {
+            server.reload_certificates();
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = shutdown.ordered() => {}
+        () = reload => {}
+    }
     tell_supervisor("STOPPING=1");
     server.stop().await;
     Ok(())
@@ -48,6 +65,9 @@ pub(crate) async fn start(options: &Serve) -> Result<(Server, Duration), Failure
             tracing::warn!(listen = %options.listen, "and the address is not a loopback one");
         }
     }
+    if options.tls_cert.is_some() != options.tls_key.is_some() {
+        return Err(Failure::usage("--tls-cert and --tls-key need each other"));
+    }
     let started = Server::start(config_of(options)).await;
     let server = started.map_err(|error| Failure::new(&error).help(error.help()))?;
     Ok((server, clock.monotonic()))
@@ -66,6 +86,16 @@ pub(crate) fn config_of(options: &Serve) -> ServerConfig {
         account: options.account.clone(),
         state_delay: options.state_delay,
         root_key: root_key_from_environment(),
+        tls: match (&options.tls_cert, &options.tls_key) {
+            (Some(certificate), Some(key)) => {
+                Tls::Files { certificate: absolute(certificate), key: absolute(key) }
+            }
+            _ => {
+                let names = options.tls_names.as_deref().unwrap_or_default().split(',');
+                let names = names.map(str::trim).filter(|name| !name.is_empty());
+                Tls::Local { names: names.map(str::to_owned).collect() }
+            }
+        },
     }
 }
 
@@ -112,6 +142,13 @@ fn banner(options: &Serve, server: &Server, data: Option<&Path>, ready_ms: u64) 
         ),
         (AuthMode::Sigv4, _) => format!("key {}", key.access_key_id),
     };
+    let tls = match (data, &options.tls_cert) {
+        (_, Some(certificate)) => format!("on the same port, with {}", certificate.display()),
+        (Some(folder), None) => {
+            format!("on the same port; clients trust {}", folder.join(CA_FILE).display())
+        }
+        (None, None) => "on the same port, with a certificate of the moment".to_owned(),
+    };
     format!(
         "
   levada {version}: Kinesis Data Streams
@@ -120,6 +157,7 @@ fn banner(options: &Serve, server: &Server, data: Option<&Path>, ready_ms: u64) 
   data        {place}
   account     {account}, every region
   signatures  {signing}
+  TLS         {tls}
 
   In another terminal:
 
@@ -142,10 +180,6 @@ pub(crate) struct Shutdown {
 
 impl Shutdown {
     pub(crate) fn listen() -> Result<Shutdown, Failure> {
-        let hear = |kind| {
-            let heard = signal(kind);
-            heard.map_err(|error| Failure::new(format!("signals cannot be received: {error}")))
-        };
         let (terminate, interrupt) =
             (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
         Ok(Shutdown { terminate, interrupt })
@@ -157,6 +191,10 @@ impl Shutdown {
             _ = self.interrupt.recv() => {}
         }
     }
+}
+
+fn hear(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::new(format!("signals cannot be received: {error}")))
 }
 
 fn absolute(path: &Path) -> PathBuf {

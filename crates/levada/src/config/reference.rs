@@ -55,7 +55,7 @@ fn annotate(text: &mut String, key: &Key) {
             push(text, format_args!("#{name} = \"{FOLDER_EXAMPLE}\""));
         }
         Some(default) => push(text, format_args!("#{name} = {}", literal(default, key.is_switch))),
-        None => push(text, format_args!("#{name} = \"\"")),
+        None => push(text, format_args!("#{name} = \"…\"")),
     }
 }
 
