@@ -152,8 +152,15 @@ impl Core {
         true
     }
 
+    fn bucket(&self) -> Option<&Arc<BucketDisk>> {
+        self.folder.as_ref()?.bucket.as_ref()
+    }
+
     /// Whether the lane takes no chunk before one of those it has is durable.
     pub(crate) fn lane_is_full(&self) -> bool {
+        if self.bucket().is_none() {
+            return false;
+        }
         let bytes = self.sequencer().open_bytes();
         match &self.committer().lane {
             Lane::Bucket(lane) => !lane.has_room(bytes, self.config.bucket_ahead_bytes),
@@ -163,8 +170,7 @@ impl Core {
 
     /// From now on an answer of the bucket that does not come is given up.
     pub(crate) fn stop_waiting_for_bucket(&self) {
-        let bucket = self.folder.as_ref().and_then(|folder| folder.bucket.as_ref());
-        if let Some(bucket) = bucket {
+        if let Some(bucket) = self.bucket() {
             bucket.closing.store(true, Ordering::Release);
         }
     }
@@ -176,6 +182,9 @@ impl Core {
 
     /// Shows and answers for the chunks that have become durable; whether there were any.
     fn collect_step(&self) -> bool {
+        if self.bucket().is_none() {
+            return false;
+        }
         let mut durable = Vec::new();
         let fenced = {
             let mut committer = self.committer();

@@ -95,9 +95,10 @@ fn serve(stream: &TcpStream, shared: &Shared) -> Option<()> {
     if !headers.iter().any(|(name, _)| *name == "Content-Length") {
         head += &format!("Content-Length: {}\r\n", body.len());
     }
+    // In one piece: in two, the second would wait for the first's acknowledgement.
+    let whole = [format!("{head}\r\n").as_bytes(), &body].concat();
     let mut writer = stream;
-    writer.write_all(format!("{head}\r\n").as_bytes()).ok()?;
-    writer.write_all(&body).ok()
+    writer.write_all(&whole).ok()
 }
 
 fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
