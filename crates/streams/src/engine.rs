@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::limits::{
-    CHANGE_TRIES_MAX, INITIAL_SHARD_AGE, NEW_MAP_WAIT, RECORD_KIB_DEFAULT, RETENTION_HOURS_DEFAULT,
-    SHARDS_PER_ACCOUNT_MAX,
+    CHANGE_TRIES_MAX, INITIAL_SHARD_AGE, NEW_MAP_WAIT, OPEN_SHARDS_PER_STREAM_MAX,
+    RECORD_KIB_DEFAULT, RETENTION_HOURS_DEFAULT, SHARDS_PER_ACCOUNT_MAX,
 };
 use crate::name::{StreamName, World};
 use crate::rows::{Change, Pending, ShardRow, StreamRow};
@@ -143,6 +143,10 @@ impl Streams {
     pub async fn create(&self, name: StreamName, new: NewStream) -> Result<(), Error> {
         if self.0.directory.get(&name).is_some() {
             return Err(Error::StreamExists(name));
+        }
+        if new.shards > OPEN_SHARDS_PER_STREAM_MAX {
+            let (added, limit) = (new.shards, OPEN_SHARDS_PER_STREAM_MAX);
+            return Err(Error::ShardLimit { stream: name, current: 0, limit, added });
         }
         if new.mode == Mode::Provisioned {
             self.check_shard_quota(&name, new.shards)?;
@@ -290,7 +294,7 @@ impl Streams {
         let states = streams.iter().map(|stream| stream.state());
         let provisioned = states.filter(|state| state.row.mode == Mode::Provisioned);
         let current = provisioned.map(|state| state.shards.open().len() as u32).sum();
-        if current + added > SHARDS_PER_ACCOUNT_MAX {
+        if current.saturating_add(added) > SHARDS_PER_ACCOUNT_MAX {
             let limit = SHARDS_PER_ACCOUNT_MAX;
             return Err(Error::ShardLimit { stream: name.clone(), current, limit, added });
         }

@@ -25,6 +25,17 @@ async fn a_name_is_taken_once_and_free_after_deletion() {
     assert!(fixture.read_all(&again, 0, Start::TrimHorizon).await.0.is_empty());
 }
 
+/// A shard count that a number can hold and no stream may have once took all memory.
+#[tokio::test]
+async fn a_stream_has_at_most_ten_thousand_shards() {
+    let fixture = Fixture::new().await;
+    for shards in [10_001, i32::MAX as u32] {
+        let refused = fixture.streams.create(name(), new_stream(shards)).await.unwrap_err();
+        assert!(matches!(refused, Error::ShardLimit { limit: 10_000, .. }), "{refused}");
+    }
+    assert_eq!(fixture.stream(10_000).await.state().shards.open().len(), 10_000);
+}
+
 #[tokio::test]
 async fn a_racing_creation_has_one_winner() {
     let fixture = Fixture::new().await;
