@@ -293,7 +293,7 @@ impl Streams {
         let streams = self.list(&name.world, "", usize::MAX);
         let states = streams.iter().map(|stream| stream.state());
         let provisioned = states.filter(|state| state.row.mode == Mode::Provisioned);
-        let current = provisioned.map(|state| state.shards.open().len() as u32).sum();
+        let current: u32 = provisioned.map(|state| state.shards.open().len() as u32).sum();
         if current.saturating_add(added) > SHARDS_PER_ACCOUNT_MAX {
             let limit = SHARDS_PER_ACCOUNT_MAX;
             return Err(Error::ShardLimit { stream: name.clone(), current, limit, added });
