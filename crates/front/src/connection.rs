@@ -142,26 +142,14 @@ impl Watchdog {
 /// Serves a connection until it ends.
 pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, ip: IpAddr) {
     let _without_it_answers_are_late = stream.set_nodelay(true);
-    let told = shared.clock.timeout(SNIFF_WAIT, sniff(stream)).await;
-    let Some(Ok((protocol, stream))) = told else {
-        return;
+    // Who has asked nothing yet is not waited for when the server stops.
+    let opened = tokio::select! {
+        biased;
+        opened = open(&shared, stream, ip) => opened,
+        () = shared.ending() => return,
     };
-    let (protocol, transport) = match (protocol, &shared.certificates) {
-        (Protocol::Tls, Some(certificates)) => {
-            match tls::accept(certificates, stream, &shared.clock).await {
-                Ok((protocol, stream)) => (protocol, Transport::Encrypted(Box::new(stream))),
-                Err(reason) => {
-                    shared.handshakes_failed.add(1);
-                    tracing::debug!(%ip, reason, "TLS came to nothing");
-                    return;
-                }
-            }
-        }
-        (Protocol::Tls, None) => {
-            tracing::debug!(%ip, "closed: TLS is not configured");
-            return;
-        }
-        (protocol, _) => (protocol, Transport::Plain(stream)),
+    let Some((protocol, transport)) = opened else {
+        return;
     };
     let secure_transport = matches!(transport, Transport::Encrypted(_));
     let peer = Peer { ip, secure_transport, activity: Arc::new(Activity::default()) };
@@ -169,6 +157,31 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, ip: IpAddr) {
         Protocol::Http2 => serve_http2(shared, transport, peer).await,
         // TLS within TLS was refused above.
         Protocol::Http1 | Protocol::Tls => serve_http1(shared, transport, peer).await,
+    }
+}
+
+/// Tells the protocol, after a handshake if there is one.
+async fn open(shared: &Shared, stream: TcpStream, ip: IpAddr) -> Option<(Protocol, Transport)> {
+    let told = shared.clock.timeout(SNIFF_WAIT, sniff(stream)).await;
+    let Some(Ok((protocol, stream))) = told else {
+        return None;
+    };
+    match (protocol, &shared.certificates) {
+        (Protocol::Tls, Some(certificates)) => {
+            match tls::accept(certificates, stream, &shared.clock).await {
+                Ok((protocol, stream)) => Some((protocol, Transport::Encrypted(Box::new(stream)))),
+                Err(reason) => {
+                    shared.handshakes_failed.add(1);
+                    tracing::debug!(%ip, reason, "TLS came to nothing");
+                    None
+                }
+            }
+        }
+        (Protocol::Tls, None) => {
+            tracing::debug!(%ip, "closed: TLS is not configured");
+            None
+        }
+        (protocol, _) => Some((protocol, Transport::Plain(stream))),
     }
 }
 
@@ -192,16 +205,20 @@ async fn serve_http1(shared: Arc<Shared>, transport: Transport, peer: Peer) {
     let connection = builder.serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
     let mut phases = shared.phase.subscribe();
+    // The server may be stopping already.
+    phases.mark_changed();
     let mut watchdog = Watchdog::default();
     loop {
         tokio::select! {
             biased;
             _ended = connection.as_mut() => return,
             changed = phases.changed() => {
-                if changed.is_err() || *phases.borrow() == Phase::Aborted {
-                    return;
+                match *phases.borrow() {
+                    _ if changed.is_err() => return,
+                    Phase::Aborted => return,
+                    Phase::Draining => connection.as_mut().graceful_shutdown(),
+                    Phase::Serving => {}
                 }
-                connection.as_mut().graceful_shutdown();
             }
             () = shared.clock.sleep(WATCH_EVERY) => match watchdog.look(&peer.activity) {
                 Look::Fine => {}
@@ -235,16 +252,20 @@ async fn serve_http2(shared: Arc<Shared>, transport: Transport, peer: Peer) {
     let connection = builder.serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
     let mut phases = shared.phase.subscribe();
+    // The server may be stopping already.
+    phases.mark_changed();
     let mut watchdog = Watchdog::default();
     loop {
         tokio::select! {
             biased;
             _ended = connection.as_mut() => return,
             changed = phases.changed() => {
-                if changed.is_err() || *phases.borrow() == Phase::Aborted {
-                    return;
+                match *phases.borrow() {
+                    _ if changed.is_err() => return,
+                    Phase::Aborted => return,
+                    Phase::Draining => connection.as_mut().graceful_shutdown(),
+                    Phase::Serving => {}
                 }
-                connection.as_mut().graceful_shutdown();
             }
             () = shared.clock.sleep(WATCH_EVERY) => match watchdog.look(&peer.activity) {
                 Look::Fine => {}

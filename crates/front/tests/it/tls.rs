@@ -161,6 +161,26 @@ async fn slow_handshakes_and_silence_after_them_are_cut() {
 }
 
 #[tokio::test]
+async fn who_has_asked_nothing_does_not_hold_up_the_end() {
+    let ca = authority();
+    let mut server = Server::start(Setting {
+        clock: still_clock(),
+        certificates: Some(certificates(&ca)),
+        ..Setting::default()
+    });
+    let mut silent = server.connect().await;
+    let mut halfway = server.connect().await;
+    halfway.write(&[0x16, 3, 1]).await;
+    let mut greeted = connect(&server, &client(&ca, &[], &TLS13), "localhost").await.unwrap();
+    settle().await;
+    server.begin_stop();
+    assert!(silent.is_closed().await);
+    assert!(halfway.is_closed().await);
+    assert!(matches!(greeted.read(&mut [0; 1]).await, Ok(0) | Err(_)));
+    assert_eq!(server.stopped().await.connections_aborted, 0);
+}
+
+#[tokio::test]
 async fn another_certificate_is_shown_without_a_restart() {
     let (before, after) = (authority(), authority());
     let certificates = certificates(&before);
