@@ -65,6 +65,9 @@ pub(crate) struct Serve {
     /// Where to listen; port 0 picks a free one
     #[arg(long, env = "LEVADA_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:4567")]
     pub(crate) listen: SocketAddr,
+    /// Keep everything in a bucket: s3://name/prefix, reached as LEVADA_BUCKET_… or AWS_… say
+    #[arg(long, env = "LEVADA_BUCKET", value_name = "URL", conflicts_with = "in_memory")]
+    pub(crate) bucket: Option<String>,
     /// Keep everything in memory: gone when the server stops
     #[arg(
         long,

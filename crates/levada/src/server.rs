@@ -11,7 +11,7 @@ use std::time::Duration;
 use front::{Drained, Front, FrontConfig, Readiness, Service};
 use identity::{Authority, Identity, KeyPair, KeyRing};
 use stdx::{Clock, Entropy, task};
-use store::{OpenError, Store};
+use store::{BucketLocation, OpenError, Store};
 use streams::Streams;
 use telemetry::Telemetry;
 use tokio::sync::oneshot;
@@ -35,8 +35,10 @@ pub enum Auth {
 /// How to serve.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
-    /// The data folder; `None` keeps everything in memory.
+    /// The data folder; `None` keeps everything in memory, or in the bucket.
     pub data: Option<PathBuf>,
+    /// The bucket that holds the data instead of a folder.
+    pub bucket: Option<BucketLocation>,
     /// Where to listen; port 0 picks a free one.
     pub listen: SocketAddr,
     /// Whether signatures are checked.
@@ -58,6 +60,7 @@ impl ServerConfig {
     pub fn in_memory() -> Self {
         ServerConfig {
             data: None,
+            bucket: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             auth: Auth::SigV4,
             limits: false,
@@ -143,9 +146,10 @@ impl Server {
     /// See [`StartError`].
     pub async fn start(config: ServerConfig) -> Result<Server, StartError> {
         let (clock, entropy) = (Clock::system(), Entropy::system());
-        let store_config = match &config.data {
-            Some(folder) => store::Config::folder(folder),
-            None => store::Config::in_memory(),
+        let store_config = match (&config.bucket, &config.data) {
+            (Some(location), _) => store::Config::bucket(location.clone()),
+            (None, Some(folder)) => store::Config::folder(folder),
+            (None, None) => store::Config::in_memory(),
         };
         let opened = Store::open(store_config, clock.clone(), entropy.clone()).await;
         let store = opened.map_err(StartError::Open)?;
@@ -295,7 +299,8 @@ fn readiness(store: &Store, clock: &Clock) -> Readiness {
     Arc::new(move || {
         let health = store.health();
         let parts = [
-            (health.poisoned, "store: the lane failed and is being reopened"),
+            (health.fenced, "store: another process has taken the bucket over; end this one"),
+            (health.poisoned && !health.fenced, "store: the lane failed and is being reopened"),
             (health.disk_full, "store: the disk is full"),
             (!health.ready, "store: it takes no writes"),
             (clock.is_stepped(), "clock: the wall clock has jumped"),

@@ -56,7 +56,11 @@ pub(super) const SUITES: &[Suite] = &[
     Suite { name: "demo", needs: WITH_PYTHON, files: &["test_demo.py"] },
     Suite { name: "recipes", needs: WITH_PYTHON, files: &["test_recipes.py"] },
     Suite { name: "wheel", needs: WITH_PYTHON, files: &["test_wheel.py"] },
-    Suite { name: "durability", needs: WITH_PYTHON, files: &["test_durability.py"] },
+    Suite {
+        name: "durability",
+        needs: WITH_PYTHON,
+        files: &["test_durability.py", "test_bucket.py"],
+    },
     Suite { name: "kcl", needs: WITH_JAVA, files: &["test_kcl.py"] },
 ];
 

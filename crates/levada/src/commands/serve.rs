@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use stdx::Clock;
+use store::BucketLocation;
 use telemetry::{LogFormat, start_log};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -76,7 +77,9 @@ pub(crate) async fn start(options: &Serve) -> Result<(Server, Duration), Failure
 /// The configuration that the options mean.
 pub(crate) fn config_of(options: &Serve) -> ServerConfig {
     ServerConfig {
-        data: (!options.in_memory).then(|| absolute(&options.folder.path)),
+        data: (!options.in_memory && options.bucket.is_none())
+            .then(|| absolute(&options.folder.path)),
+        bucket: options.bucket.as_ref().map(|url| BucketLocation::new(url, std::env::vars())),
         listen: options.listen,
         auth: match options.auth {
             AuthMode::Sigv4 => Auth::SigV4,
@@ -120,18 +123,20 @@ fn banner(options: &Serve, server: &Server, data: Option<&Path>, ready_ms: u64) 
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("levada"));
     let endpoint = server.endpoint();
     let key = server.root_key();
+    let from_here = format!(
+        "export AWS_ENDPOINT_URL_KINESIS={endpoint} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID={} \
+         AWS_SECRET_ACCESS_KEY={}",
+        key.access_key_id, key.secret_access_key
+    );
     let (place, exports) = match data {
         Some(folder) => (
             format!("{} (acknowledged means on disk)", folder.display()),
             format!("eval \"$({} env --data {})\"", program.display(), folder.display()),
         ),
-        None => (
-            "in memory (gone when the server stops)".to_owned(),
-            format!(
-                "export AWS_ENDPOINT_URL_KINESIS={endpoint} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}",
-                key.access_key_id, key.secret_access_key
-            ),
-        ),
+        None => match &options.bucket {
+            Some(url) => (format!("{url} (acknowledged means in the bucket)"), from_here),
+            None => ("in memory (gone when the server stops)".to_owned(), from_here),
+        },
     };
     let signing = match (options.auth, data) {
         (AuthMode::None, _) => "not checked".to_owned(),

@@ -1,0 +1,89 @@
+"""The bucket lane on a real store: nothing acknowledged is lost by kill -9, and one owner at a time."""
+
+import os
+import random
+import urllib.error
+
+import pytest
+
+from rig import clients, seaweedfs, streams
+from rig.server import Server
+from test_durability import NAME, _assert_kept, _contents, _write_until_killed
+
+SEED = 20261124
+ROUNDS = 20 if os.environ.get("LEVADA_LONG") else 4
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory):
+    weed, reason = seaweedfs.program()
+    if weed is None:
+        pytest.skip(reason)
+    store = seaweedfs.SeaweedFS(tmp_path_factory.mktemp("bucket") / "seaweedfs", weed).start()
+    yield store
+    store.stop()
+
+
+def start(bucket, tmp_path, prefix):
+    url = f"s3://{seaweedfs.BUCKET}/{prefix}"
+    server = Server(tmp_path / "unused", "--bucket", url, **bucket.variables())
+    return server.start()
+
+
+def test_acknowledged_records_survive_kill_9(bucket, tmp_path):
+    chance = random.Random(SEED)
+    server = start(bucket, tmp_path, "kill")
+    streams.create(clients.client(server.endpoint), shards=3, name=NAME)
+    acknowledged, before = [], {}
+    for number in range(ROUNDS):
+        fresh = _write_until_killed(server, f"round-{number}", chance.uniform(0.3, 1.5))
+        assert not {n for _, n, _ in fresh} & before.keys(), "a sequence number was used twice"
+        acknowledged += fresh
+        server = start(bucket, tmp_path, "kill")
+        found = _contents(clients.client(server.endpoint))
+        _assert_kept(found, acknowledged)
+        for key, value in before.items():
+            assert found[key] == value, "a record that was there is another now"
+        before = found
+    assert acknowledged
+    print(f"{len(acknowledged)} records acknowledged over {ROUNDS} kills")
+    server.stop()
+    keys = bucket.keys("kill/")
+    assert sum(key.startswith("kill/claim/") for key in keys) == ROUNDS + 1
+    assert not [key for key in keys if "/probe/" in key]
+
+
+def test_a_clean_stop_keeps_everything_and_needs_no_folder(bucket, tmp_path):
+    server = start(bucket, tmp_path, "clean")
+    client = clients.client(server.endpoint)
+    streams.create(client, shards=1, name=NAME)
+    placed = client.put_record(StreamName=NAME, Data=b"x", PartitionKey="k")
+    position = streams.iterator(client, NAME, "shardId-000000000000")
+    server.stop()
+    assert not (tmp_path / "unused").exists()
+    server = start(bucket, tmp_path, "clean")
+    client = clients.client(server.endpoint)
+    [record] = streams.read_shard(client, NAME, "shardId-000000000000")
+    assert record["SequenceNumber"] == placed["SequenceNumber"]
+    # The key that seals iterators is in the bucket too.
+    assert len(client.get_records(ShardIterator=position)["Records"]) == 1
+    server.stop()
+
+
+def test_a_second_server_takes_over_and_the_first_acknowledges_nothing(bucket, tmp_path):
+    first = start(bucket, tmp_path, "two")
+    client = clients.client(first.endpoint)
+    streams.create(client, shards=1, name=NAME)
+    placed = [client.put_record(StreamName=NAME, Data=b"first", PartitionKey="k")]
+    second = start(bucket, tmp_path, "two")
+    with pytest.raises(Exception, match="500|503|InternalFailure|Unavailable"):
+        client.put_record(StreamName=NAME, Data=b"late", PartitionKey="k")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        first.is_ready()
+    assert b"taken the bucket over" in refused.value.read()
+    client = clients.client(second.endpoint)
+    placed.append(client.put_record(StreamName=NAME, Data=b"second", PartitionKey="k"))
+    records = streams.read_shard(client, NAME, "shardId-000000000000")
+    assert [record["SequenceNumber"] for record in records] == [p["SequenceNumber"] for p in placed]
+    first.kill()
+    second.stop()
