@@ -4,6 +4,10 @@
 /// limit too; what JSON nests deeper in an unknown member is passed over, without using the stack.
 pub const NESTING_MAX: usize = 128;
 
+/// How many parameters, and groups of them, a form may have: room for a thousand metrics with their
+/// dimensions, and about 32 MiB at worst (our choice).
+pub const FORM_NODES_MAX: usize = 50_000;
+
 /// How many validation errors AWS reports at most.
 pub const VALIDATION_ERRORS_MAX: usize = 10;
 

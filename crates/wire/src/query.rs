@@ -171,8 +171,29 @@ mod tests {
         for body in wrong {
             assert!(from_slice::<Data>(body).is_none(), "{}", String::from_utf8_lossy(body));
         }
+        let many = "a&".repeat(crate::limits::FORM_NODES_MAX);
+        assert!(from_slice::<Data>(many.as_bytes()).is_some());
+        assert!(from_slice::<Data>((many + "b").as_bytes()).is_none());
+        let branchy: String = (0..1000).map(|n| format!("{n}{}=1&", ".a".repeat(60))).collect();
+        assert!(from_slice::<Data>(branchy.as_bytes()).is_none());
         let deep = "a.".repeat(crate::limits::NESTING_MAX + 1) + "a=1";
         assert!(from_slice::<Data>(deep.as_bytes()).is_none());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_body_is_too_strange(body: Vec<u8>, text in "([a-z.=&%+0-9]|member){0,60}") {
+            let _read_or_not = from_slice::<Data>(&body);
+            let _read_or_not = from_slice::<Data>(text.as_bytes());
+            let _found_or_not = parameter(&body, "Action");
+        }
+
+        #[test]
+        fn what_is_escaped_is_read(name in "[ -~]{0,20}") {
+            let escaped: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let read: Data = from_slice(format!("Namespace={escaped}").as_bytes()).unwrap();
+            assert_eq!(read.namespace, Some(name));
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::Deserializer;
 use serde::de::value::{Error, MapDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{self, IntoDeserializer, Visitor};
 
-use crate::limits::NESTING_MAX;
+use crate::limits::{FORM_NODES_MAX, NESTING_MAX};
 
 /// A parameter's value, or the parameters below it.
 pub(crate) enum Form {
@@ -20,10 +20,10 @@ impl Form {
     /// The tree of a body, if that is a form without contradictions.
     pub(crate) fn parse(body: &[u8]) -> Option<Form> {
         let body = std::str::from_utf8(body).ok()?;
-        let mut root = BTreeMap::new();
+        let (mut root, mut room) = (BTreeMap::new(), FORM_NODES_MAX);
         for pair in body.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            insert(&mut root, &unescape(name)?, unescape(value)?)?;
+            insert(&mut root, &unescape(name)?, unescape(value)?, &mut room)?;
         }
         Some(Form::Members(root))
     }
@@ -59,7 +59,13 @@ impl Form {
 }
 
 /// Puts a value where its name says.
-fn insert(root: &mut BTreeMap<String, Form>, name: &str, value: String) -> Option<()> {
+fn insert(
+    root: &mut BTreeMap<String, Form>,
+    name: &str,
+    value: String,
+    room: &mut usize,
+) -> Option<()> {
+    *room = room.checked_sub(1)?;
     let mut members = root;
     let mut steps = name.split('.');
     let last = steps.next_back()?;
@@ -67,10 +73,13 @@ fn insert(root: &mut BTreeMap<String, Form>, name: &str, value: String) -> Optio
         if depth >= NESTING_MAX {
             return None;
         }
-        let below = members.entry(step.to_owned());
-        match below.or_insert_with(|| Form::Members(BTreeMap::new())) {
-            Form::Members(inner) => members = inner,
-            Form::Text(_) => return None,
+        if !members.contains_key(step) {
+            *room = room.checked_sub(1)?;
+            members.insert(step.to_owned(), Form::Members(BTreeMap::new()));
+        }
+        match members.get_mut(step) {
+            Some(Form::Members(inner)) => members = inner,
+            _ => return None,
         }
     }
     match members.insert(last.to_owned(), Form::Text(value)) {
