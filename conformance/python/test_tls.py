@@ -170,6 +170,19 @@ def test_the_operators_files_and_their_renewal(tmp_path):
     server.stop()
 
 
+def test_from_the_authority_to_files_and_back(tmp_path):
+    data = tmp_path / "data"
+    Server(data).start().stop()
+    authority = (data / "ca.pem").read_bytes()
+    certificate, key = _files_of(tmp_path, "own")
+    Server(data, "--tls-cert", str(certificate), "--tls-key", str(key)).start().stop()
+    assert certs(data).returncode == 3
+    server = Server(data).start()
+    assert (data / "ca.pem").read_bytes() == authority
+    shown(server, data / "ca.pem")
+    server.stop()
+
+
 def test_files_that_do_not_do(tmp_path):
     certificate, key = _files_of(tmp_path, "one")
     _, other_key = _files_of(tmp_path, "other")

@@ -161,8 +161,8 @@ impl Server {
         let token_key = token_key(&store, &entropy)?;
         let shown = tls::prepare(&config.tls, config.listen.ip(), &store, &clock)?;
         let ca_pem = shown.ca_pem.clone();
-        if let (Some(folder), Some(pem)) = (&config.data, &ca_pem) {
-            tls::publish(pem, folder, &store)?;
+        if let Some(folder) = &config.data {
+            tls::publish(ca_pem.as_deref(), folder, &store)?;
         }
         let telemetry = Telemetry::new(clock.clone());
         let front = Front::bind(

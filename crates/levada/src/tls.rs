@@ -139,9 +139,11 @@ fn local(
     Ok(Shown { certificates, ca_pem, source: Source::Local { ca, names, issued: now } })
 }
 
-/// Puts the authority's certificate where clients find it, unless it is there.
-pub(crate) fn publish(ca_pem: &str, folder: &Path, store: &Store) -> Result<(), TlsError> {
+/// Puts the authority's certificate where clients find it, unless it is there. While the
+/// operator's certificate is shown there is none to be found.
+pub(crate) fn publish(ca_pem: Option<&str>, folder: &Path, store: &Store) -> Result<(), TlsError> {
     let failed = |error| TlsError::Folder(CA_FILE, error);
+    let Some(ca_pem) = ca_pem else { return store.remove_file(CA_FILE).map_err(failed) };
     let present = read_published(folder, CA_FILE).map_err(failed)?;
     if present.as_deref() == Some(ca_pem.as_bytes()) {
         return Ok(());
