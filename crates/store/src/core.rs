@@ -138,6 +138,12 @@ impl Core {
         }
         let collected = self.collect_step();
         if self.lane_is_full() {
+            if self.condition.stalled.load(Ordering::Acquire) {
+                let mut refused = VecDeque::new();
+                self.queue.drain(&mut refused);
+                refused.append(self.sequencer().backlog());
+                refuse_all(&mut refused, &StoreError::Unavailable("the bucket does not answer"));
+            }
             return collected;
         }
         let sealed = {
@@ -190,6 +196,7 @@ impl Core {
             let mut committer = self.committer();
             let Lane::Bucket(lane) = &committer.lane else { return false };
             let (fenced, below) = (lane.is_fenced(), lane.durable_below());
+            self.condition.stalled.store(lane.is_stalled(), Ordering::Release);
             let is_durable = |chunk: &SealedChunk| !fenced && chunk.home.number < below;
             while committer.in_flight.front().is_some_and(is_durable) {
                 durable.extend(committer.in_flight.pop_front());

@@ -18,6 +18,8 @@ pub struct Health {
     pub poisoned: bool,
     /// Whether there is no room; reads go on.
     pub disk_full: bool,
+    /// Whether the bucket does not answer: writes are refused until it does.
+    pub stalled: bool,
     /// Whether another process has taken the bucket over: this one must be ended.
     pub fenced: bool,
     /// Whether it has been closed.
@@ -31,6 +33,7 @@ pub struct Health {
 pub(crate) struct Condition {
     pub(crate) poisoned: AtomicBool,
     pub(crate) disk_full: AtomicBool,
+    pub(crate) stalled: AtomicBool,
     pub(crate) fenced: AtomicBool,
     pub(crate) closed: AtomicBool,
     /// Whether the last flush failed: writes then do not wait for the next.
@@ -81,11 +84,13 @@ impl Condition {
     pub(crate) fn health(&self) -> Health {
         let places = self.places();
         let (poisoned, disk_full) = (self.is_poisoned(), self.is_disk_full());
+        let stalled = self.stalled.load(Ordering::Acquire);
         let closed = self.closed.load(Ordering::Acquire);
         Health {
-            ready: !poisoned && !disk_full && !closed && places.is_empty(),
+            ready: !poisoned && !disk_full && !stalled && !closed && places.is_empty(),
             poisoned,
             disk_full,
+            stalled,
             fenced: self.fenced.load(Ordering::Acquire),
             closed,
             quarantined: places.iter().take(QUARANTINE_NAMES_MAX).map(Quarantine::name).collect(),

@@ -126,6 +126,9 @@ pub const BUCKET_PAUSE_MIN: Duration = Duration::from_millis(25);
 /// up to this.
 pub const BUCKET_PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// Answers in a row that do not come before new writes are refused: those on their way go on waiting.
+pub const BUCKET_STALLED_TRIES: u32 = 5;
+
 /// Answers in a row that do not come before a start gives up: about half a minute of pauses.
 pub const BUCKET_TRIES_MAX: u32 = 14;
 

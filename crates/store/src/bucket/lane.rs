@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::window::PutWindow;
 use super::{Answer, Ask, Bucket, pause_before};
 use crate::lane::Sabotage;
-use crate::limits::BUCKET_LANE_DEPTH;
+use crate::limits::{BUCKET_LANE_DEPTH, BUCKET_STALLED_TRIES};
 use crate::queue::Queue;
 
 /// One incarnation's lane in a bucket.
@@ -23,6 +23,8 @@ struct Shared {
     queue: Arc<Queue>,
     /// Whether another process has taken over: shared with everything else that writes.
     fenced: Arc<AtomicBool>,
+    /// Whether the bucket has not answered for a while.
+    stalled: AtomicBool,
 }
 
 impl fmt::Debug for BucketLane {
@@ -47,6 +49,7 @@ impl Shared {
                 }
                 _ => 0,
             };
+            shared.stalled.store(tries >= BUCKET_STALLED_TRIES, Ordering::Release);
             let next = shared.window().answer(number, answer);
             match next {
                 Some(ask) => shared.pursue(number, ask, tries, pause_before(tries)),
@@ -71,7 +74,8 @@ impl BucketLane {
         sabotage: Sabotage,
     ) -> Self {
         let window = Mutex::new(PutWindow::new(lane, sabotage));
-        BucketLane(Arc::new(Shared { bucket, window, queue, fenced }))
+        let stalled = AtomicBool::new(false);
+        BucketLane(Arc::new(Shared { bucket, window, queue, fenced, stalled }))
     }
 
     /// Sends a chunk on its way.
@@ -88,6 +92,11 @@ impl BucketLane {
     /// Whether another process has taken over. Once so, always so.
     pub(crate) fn is_fenced(&self) -> bool {
         self.0.fenced.load(Ordering::Acquire)
+    }
+
+    /// Whether the bucket has not answered for a while.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.0.stalled.load(Ordering::Acquire)
     }
 
     /// Whether a chunk may be sent now. One is always on its way; more only while each is worth its

@@ -32,6 +32,8 @@ pub(crate) fn open(
     sabotage: Sabotage,
 ) -> Result<Core, OpenError> {
     let url = bucket.address("");
+    // A wrong key or name is said at once; what comes after is tried for a while.
+    bucket.root().map_err(doing("list the bucket"))?;
     let unfit = probe(&*bucket, &entropy).map_err(doing("look at the bucket"))?;
     unfit.map_err(|unfit| OpenError::UnfitBucket { url: url.clone(), reason: unfit.reason() })?;
     let disk = Arc::new(BucketDisk::new(Arc::clone(&bucket), clock.clone(), config.bucket_grace));

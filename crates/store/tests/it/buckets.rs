@@ -76,6 +76,48 @@ async fn everything_is_there_after_a_restart_however_often_answers_are_lost() {
     }
 }
 
+#[tokio::test]
+async fn a_key_that_may_nothing_is_told_at_once() {
+    let stub = Stub::start(Wrong::ForbidsAll);
+    let clock = Clock::system();
+    let opened = Store::open(small(&stub), clock.clone(), Entropy::system()).await;
+    let refused = opened.unwrap_err();
+    assert!(refused.to_string().contains("403"), "{refused}");
+    assert!(clock.monotonic() < Duration::from_secs(5));
+}
+
+/// What is on its way waits; what comes after is refused, so that its client knows where it stands.
+#[tokio::test]
+async fn a_bucket_that_does_not_answer_is_a_state() {
+    let stub = Stub::start(Wrong::Nothing);
+    let store = open(small(&stub)).await;
+    let log = open_log(&store).await;
+    append(&store, log, &[b"before"]).await;
+    stub.set_down(true);
+    let waiting = {
+        let store = store.clone();
+        stdx::task::spawn(async move { append(&store, log, &[b"waits"]).await })
+    };
+    let clock = Clock::system();
+    while !store.health().stalled {
+        clock.sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!store.health().ready);
+    let late = store.append(vec![store::LogAppend::new(log, crate::support::batch(&[b"late"]))]);
+    let late = clock.timeout(Duration::from_secs(5), late).await.expect("it is refused");
+    assert!(matches!(late, Err(store::StoreError::Unavailable(_))), "{late:?}");
+    assert_eq!(read_all(&store, log).await.len(), 1, "reads go on");
+    stub.set_down(false);
+    waiting.await.unwrap();
+    while !store.health().ready {
+        clock.sleep(Duration::from_millis(20)).await;
+    }
+    append(&store, log, &[b"after"]).await;
+    let payloads: Vec<_> = read_all(&store, log).await.into_iter().map(|(_, p)| p).collect();
+    assert_eq!(payloads, [&b"before"[..], b"waits", b"after"]);
+    store.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_writers_at_once_keep_their_order() {
     let stub = Stub::start(Wrong::LosesAnswers);

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use stdx::task::spawn_thread;
@@ -20,6 +20,8 @@ pub(crate) enum Wrong {
     IgnoresConditions,
     /// Every third put is done and answered with 500, or not done and answered with 409 or 503.
     LosesAnswers,
+    /// Nobody may do anything.
+    ForbidsAll,
 }
 
 #[derive(Debug)]
@@ -27,6 +29,7 @@ struct Shared {
     objects: Mutex<BTreeMap<String, Vec<u8>>>,
     wrong: Wrong,
     puts: AtomicU64,
+    down: AtomicBool,
 }
 
 /// A running stub; clones share it.
@@ -55,7 +58,12 @@ impl Stub {
     pub(crate) fn start(wrong: Wrong) -> Stub {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Shared { objects: Mutex::default(), wrong, puts: AtomicU64::new(0) });
+        let shared = Arc::new(Shared {
+            objects: Mutex::default(),
+            wrong,
+            puts: AtomicU64::new(0),
+            down: AtomicBool::new(false),
+        });
         let stub = Stub { shared: Arc::clone(&shared), port };
         spawn_thread("s3-stub", move || {
             for stream in listener.incoming().flatten() {
@@ -77,6 +85,11 @@ impl Stub {
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value));
         BucketLocation::new("s3://bucket/some/prefix", environment)
+    }
+
+    /// Whether it answers everything with 503.
+    pub(crate) fn set_down(&self, down: bool) {
+        self.shared.down.store(down, Ordering::Relaxed);
     }
 
     pub(crate) fn keys(&self) -> Vec<String> {
@@ -122,6 +135,12 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
 }
 
 fn answer(request: &Request, shared: &Shared) -> Response {
+    if shared.down.load(Ordering::Relaxed) {
+        return Response("503 Service Unavailable", vec![], vec![]);
+    }
+    if shared.wrong == Wrong::ForbidsAll {
+        return Response("403 Forbidden", vec![], vec![]);
+    }
     let mut objects = shared.objects.lock().unwrap();
     match request.method.as_str() {
         "PUT" => put(request, shared, &mut objects),
