@@ -1,5 +1,6 @@
 //! A new shard map being drawn: splits and merges on paper, carried out in one commit.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stdx::UnixMillis;
@@ -8,15 +9,16 @@ use store::LogId;
 use crate::engine::Plan;
 use crate::keyspace::{HashKey, HashRange};
 use crate::rows::StreamRow;
-use crate::shard::{Shard, ShardMap};
+use crate::shard::Shard;
 use crate::stream::{Status, StreamState};
 
+/// What has been drawn so far. Whoever draws keeps the list of open shards: a change touches only
+/// its own shards, so a stream of ten thousand is drawn in milliseconds.
 pub(crate) struct Draft<'a> {
     state: &'a StreamState,
     now: UnixMillis,
     new_log: &'a dyn Fn() -> LogId,
-    map: ShardMap,
-    changed: Vec<Arc<Shard>>,
+    changed: BTreeMap<u32, Arc<Shard>>,
     shards_made: u32,
 }
 
@@ -27,62 +29,59 @@ impl<'a> Draft<'a> {
         new_log: &'a dyn Fn() -> LogId,
     ) -> Self {
         let shards_made = state.row.shards_made;
-        let map = ShardMap::clone(&state.shards);
-        Draft { state, now, new_log, map, changed: Vec::new(), shards_made }
+        Draft { state, now, new_log, changed: BTreeMap::new(), shards_made }
     }
 
-    /// The open shards as drawn so far, by hash range.
-    pub(crate) fn open(&self) -> Vec<Arc<Shard>> {
-        self.map.open().to_vec()
-    }
-
-    /// Splits a shard where the second child starts.
-    pub(crate) fn split(&mut self, parent: &Arc<Shard>, at: HashKey) {
+    /// Splits a shard where the second child starts; the children, in order.
+    pub(crate) fn split(&mut self, parent: &Arc<Shard>, at: HashKey) -> [Arc<Shard>; 2] {
+        self.close(parent);
         let low = HashRange { start: parent.range.start, end: HashKey(at.0 - 1) };
         let high = HashRange { start: at, end: parent.range.end };
-        self.replace(&[parent], &[low, high]);
+        [low, high].map(|range| self.open(range, parent, None))
     }
 
-    /// Merges two shards that touch.
-    pub(crate) fn merge(&mut self, shard: &Arc<Shard>, adjacent: &Arc<Shard>) {
+    /// Merges two shards that touch; the child.
+    pub(crate) fn merge(&mut self, shard: &Arc<Shard>, adjacent: &Arc<Shard>) -> Arc<Shard> {
+        self.close(shard);
+        self.close(adjacent);
         let start = shard.range.start.min(adjacent.range.start);
         let end = shard.range.end.max(adjacent.range.end);
-        self.replace(&[shard, adjacent], &[HashRange { start, end }]);
+        self.open(HashRange { start, end }, shard, Some(adjacent))
     }
 
-    fn replace(&mut self, parents: &[&Arc<Shard>], ranges: &[HashRange]) {
+    fn close(&mut self, shard: &Arc<Shard>) {
+        let closed = Shard { closed: Some(self.now), ..Shard::clone(shard) };
+        self.changed.insert(shard.index, Arc::new(closed));
+    }
+
+    fn open(
+        &mut self,
+        range: HashRange,
+        parent: &Shard,
+        adjacent_parent: Option<&Arc<Shard>>,
+    ) -> Arc<Shard> {
         // Later than the close and later than the parents, so that numbers rise along the lineage
         // even when a child is split within the second of its birth.
-        let latest_birth = parents.iter().map(|parent| parent.created_seconds).max();
-        let created_seconds = self.now.seconds().max(latest_birth.unwrap_or_default()) + 1;
-        let mut changed: Vec<_> = parents
-            .iter()
-            .map(|parent| Arc::new(Shard { closed: Some(self.now), ..Shard::clone(parent) }))
-            .collect();
-        for range in ranges {
-            changed.push(Arc::new(Shard {
-                index: self.shards_made,
-                log: (self.new_log)(),
-                range: *range,
-                parent: parents.first().map(|parent| parent.index),
-                adjacent_parent: parents.get(1).map(|parent| parent.index),
-                created_seconds,
-                closed: None,
-            }));
-            self.shards_made += 1;
-        }
-        self.map = self.map.with(&changed);
-        self.changed.extend(changed);
+        let adjacent_birth = adjacent_parent.map_or(0, |adjacent| adjacent.created_seconds);
+        let latest_birth = parent.created_seconds.max(adjacent_birth);
+        let child = Arc::new(Shard {
+            index: self.shards_made,
+            log: (self.new_log)(),
+            range,
+            parent: Some(parent.index),
+            adjacent_parent: adjacent_parent.map(|adjacent| adjacent.index),
+            created_seconds: self.now.seconds().max(latest_birth) + 1,
+            closed: None,
+        });
+        self.shards_made += 1;
+        self.changed.insert(child.index, Arc::clone(&child));
+        child
     }
 
     /// The commit that makes it so.
     pub(crate) fn finish(self) -> Plan {
         let was_there = |shard: &Shard| self.state.shards.get(shard.index).is_some();
-        let mut indexes: Vec<u32> = self.changed.iter().map(|shard| shard.index).collect();
-        indexes.sort_unstable();
-        indexes.dedup();
-        let shards: Vec<_> =
-            indexes.into_iter().filter_map(|index| self.map.get(index).cloned()).collect();
+        let shards: Vec<_> = self.changed.values().cloned().collect();
         Plan {
             row: Some(StreamRow {
                 status: Status::Active,

@@ -102,8 +102,12 @@ impl Streams {
             Change::Split { shard, at } => {
                 draft.split(get(shard)?, HashKey(u128::from_be_bytes(at)));
             }
-            Change::Merge { shard, adjacent } => draft.merge(get(shard)?, get(adjacent)?),
-            Change::Scale { target } => scaling::scale(&mut draft, target),
+            Change::Merge { shard, adjacent } => {
+                draft.merge(get(shard)?, get(adjacent)?);
+            }
+            Change::Scale { target } => {
+                scaling::scale(&mut draft, state.shards.open().to_vec(), target);
+            }
             Change::Activate | Change::Delete => {}
         }
         Ok(draft.finish())

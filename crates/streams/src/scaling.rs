@@ -5,31 +5,35 @@
 //! 10 → 13 leaves 37 (facts/streams.md § 2.4). Which boundaries remain is chosen so that the
 //! ranges are as even as these steps allow. A larger step doubles first.
 
+use std::sync::Arc;
+
 use crate::draft::Draft;
 use crate::keyspace::{HashKey, HashRange, divide_evenly};
+use crate::shard::Shard;
 
-/// Splits and merges until `target` shards are open.
-pub(crate) fn scale(draft: &mut Draft<'_>, target: u32) {
-    let mut open = draft.open().len() as u32;
-    while open < target {
-        let next = target.min(open.saturating_mul(2));
-        split_each(draft, next);
-        merge_down(draft, next);
-        open = next;
+/// Splits and merges `open`, by hash range, until `target` shards are open.
+pub(crate) fn scale(draft: &mut Draft<'_>, mut open: Vec<Arc<Shard>>, target: u32) {
+    let target = target as usize;
+    while open.len() < target {
+        let next = target.min(open.len() * 2);
+        open = split_each(draft, &open, next);
+        open = merge_down(draft, open, next);
     }
-    if target < open {
-        merge_down(draft, target);
-    }
+    merge_down(draft, open, target);
 }
 
 /// Splits every open shard once, where an even division into `target` wants a boundary.
-fn split_each(draft: &mut Draft<'_>, target: u32) {
-    let wanted: Vec<HashKey> = divide_evenly(target).iter().map(|range| range.start).collect();
-    for shard in draft.open() {
-        if let Some(at) = split_point(shard.range, &wanted) {
-            draft.split(&shard, at);
+fn split_each(draft: &mut Draft<'_>, open: &[Arc<Shard>], target: usize) -> Vec<Arc<Shard>> {
+    let wanted: Vec<HashKey> =
+        divide_evenly(target as u32).iter().map(|range| range.start).collect();
+    let mut after = Vec::with_capacity(open.len() * 2);
+    for shard in open {
+        match split_point(shard.range, &wanted) {
+            Some(at) => after.extend(draft.split(shard, at)),
+            None => after.push(Arc::clone(shard)),
         }
     }
+    after
 }
 
 /// The wanted boundary nearest to the middle of `range`, else the middle itself; `None` if the
@@ -45,30 +49,30 @@ fn split_point(range: HashRange, wanted: &[HashKey]) -> Option<HashKey> {
 
 /// Merges neighbours until `target` shards are open, keeping for each even boundary the nearest
 /// there is.
-fn merge_down(draft: &mut Draft<'_>, target: u32) {
-    let kept = kept_boundaries(draft, target);
-    loop {
+fn merge_down(draft: &mut Draft<'_>, mut open: Vec<Arc<Shard>>, target: usize) -> Vec<Arc<Shard>> {
+    let kept = kept_boundaries(&open, target);
+    while open.len() > target {
         // Neighbours in pairs, round by round, so that a chain of merges stays short.
-        let open = draft.open();
-        let mut pairs = open.windows(2).peekable();
-        let mut merged = false;
-        while let Some(pair) = pairs.next() {
-            if kept.binary_search(&pair[1].range.start).is_err() {
-                draft.merge(&pair[0], &pair[1]);
-                merged = true;
-                pairs.next();
+        let mut after = Vec::with_capacity(open.len());
+        let mut left = open.into_iter().peekable();
+        while let Some(shard) = left.next() {
+            let merges = |next: &Arc<Shard>| kept.binary_search(&next.range.start).is_err();
+            match left.next_if(merges) {
+                Some(next) => after.push(draft.merge(&shard, &next)),
+                None => after.push(shard),
             }
         }
-        if !merged {
-            return;
-        }
+        open = after;
     }
+    open
 }
 
-fn kept_boundaries(draft: &Draft<'_>, target: u32) -> Vec<HashKey> {
-    let boundaries: Vec<HashKey> =
-        draft.open().iter().skip(1).map(|shard| shard.range.start).collect();
-    let wanted = divide_evenly(target);
+fn kept_boundaries(open: &[Arc<Shard>], target: usize) -> Vec<HashKey> {
+    let boundaries: Vec<HashKey> = open.iter().skip(1).map(|shard| shard.range.start).collect();
+    if boundaries.len() < target {
+        return boundaries;
+    }
+    let wanted = divide_evenly(target as u32);
     let mut kept = Vec::with_capacity(wanted.len());
     let mut from = 0;
     for (index, range) in wanted.iter().enumerate().skip(1) {
@@ -89,7 +93,6 @@ fn kept_boundaries(draft: &Draft<'_>, target: u32) -> Vec<HashKey> {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::sync::Arc;
 
     use proptest::prelude::*;
     use stdx::UnixMillis;
@@ -116,7 +119,7 @@ mod tests {
             LogId(next_log.get())
         };
         let mut draft = Draft::new(state, UnixMillis(1_700_000_100_000), &new_log);
-        scale(&mut draft, target);
+        scale(&mut draft, state.shards.open().to_vec(), target);
         let plan = draft.finish();
         state.shards.with(&plan.shards)
     }
@@ -139,6 +142,13 @@ mod tests {
             let even: Vec<_> = divide_evenly(to).iter().map(|range| range.start).collect();
             assert_eq!(starts, even, "{from} to {to}");
         }
+    }
+
+    /// Drawn shard by shard on a map of its own, this once took the server minutes.
+    #[test]
+    fn ten_thousand_shards_are_drawn_at_once() {
+        assert_eq!(scaled(&state(1), 10_000).open().len(), 10_000);
+        assert_eq!(scaled(&state(10_000), 3).open().len(), 3);
     }
 
     proptest! {

@@ -1,4 +1,5 @@
 //! The engine over a real store, with a clock of its own: the whole suite once for each lane.
+#![allow(clippy::duplicate_mod, reason = "the suite runs once for each lane")]
 
 #[path = "suite.rs"]
 mod memory;
