@@ -299,6 +299,7 @@ fn readiness(store: &Store, clock: &Clock) -> Readiness {
     Arc::new(move || {
         let health = store.health();
         let parts = [
+            (health.stalled, "store: the bucket does not answer"),
             (health.fenced, "store: another process has taken the bucket over; end this one"),
             (health.poisoned && !health.fenced, "store: the lane failed and is being reopened"),
             (health.disk_full, "store: the disk is full"),

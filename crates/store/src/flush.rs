@@ -155,9 +155,15 @@ impl Core {
             if let Err(error) = self.delete_trimmed(folder) {
                 tracing::warn!(%error, "trimmed segments could not be deleted");
             }
-            return self.flush_due_in();
+            return self.look_again_in(self.flush_due_in());
         }
-        due_in
+        self.look_again_in(due_in)
+    }
+
+    /// When the flusher has something to do, if it is not for a flush.
+    fn look_again_in(&self, due_in: Option<Duration>) -> Option<Duration> {
+        let bucket = self.folder.as_ref()?.bucket.as_ref();
+        due_in.or_else(|| bucket?.collect_in())
     }
 
     fn flush_due_in(&self) -> Option<Duration> {

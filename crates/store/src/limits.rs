@@ -114,6 +114,9 @@ pub const BUCKET_FLUSH_AFTER: Duration = Duration::from_secs(30);
 /// Objects that nobody needs stay this long, for who may still be reading them.
 pub const BUCKET_GRACE: Duration = Duration::from_secs(600);
 
+/// How often a quiet store looks whether some of them are due.
+pub const BUCKET_COLLECT_EVERY: Duration = Duration::from_secs(60);
+
 /// One request to a bucket, at most; then its answer is unknown.
 pub const BUCKET_REQUEST_MAX: Duration = Duration::from_secs(60);
 

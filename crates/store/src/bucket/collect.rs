@@ -1,5 +1,6 @@
 //! What nobody needs any more, and what must stay for ever.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -34,23 +35,33 @@ pub(crate) fn collectable(
     gone.map(|object| format!("{LANE_FOLDER}/{}", object.name)).collect()
 }
 
-/// Names that are to be removed, and when.
+/// Names that are to be removed, and when. One that is named again keeps its time.
 #[derive(Debug, Default)]
 pub(crate) struct Condemned {
-    waiting: Vec<(Duration, String)>,
+    waiting: BTreeMap<String, Duration>,
 }
 
 impl Condemned {
     pub(crate) fn push(&mut self, due: Duration, name: String) {
-        self.waiting.push((due, name));
+        self.waiting.entry(name).or_insert(due);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// Those whose time has come.
     pub(crate) fn take_due(&mut self, now: Duration) -> Vec<String> {
-        let (due, waiting) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|(due, _)| *due <= now);
-        self.waiting = waiting;
-        due.into_iter().map(|(_, name): (Duration, String)| name).collect()
+        let due: Vec<String> = self
+            .waiting
+            .iter()
+            .filter(|(_, due)| **due <= now)
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in &due {
+            self.waiting.remove(name);
+        }
+        due
     }
 }
 

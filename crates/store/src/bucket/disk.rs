@@ -18,7 +18,7 @@ use super::{Bucket, drive};
 use crate::block::Home;
 use crate::disk::{Disk, DiskFile};
 use crate::lane::Sabotage;
-use crate::limits::BUCKET_WINDOW_BYTES;
+use crate::limits::{BUCKET_COLLECT_EVERY, BUCKET_WINDOW_BYTES};
 use crate::manifest::{MANIFEST_FOLDER, parse_number};
 
 /// A bucket as a folder.
@@ -74,6 +74,11 @@ impl BucketDisk {
         if let Err(error) = self.bucket.delete(due) {
             tracing::warn!(%error, "objects that nobody needs could not be removed");
         }
+    }
+
+    /// How long until it should be looked again whether something is due.
+    pub(crate) fn collect_in(&self) -> Option<Duration> {
+        (!self.condemned().is_empty()).then_some(BUCKET_COLLECT_EVERY)
     }
 
     /// Puts an object if there is none, however long that takes. Whoever gives up does not know what is
