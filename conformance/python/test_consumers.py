@@ -24,6 +24,17 @@ def test_a_consumer_is_registered(kinesis, stream):
     assert by_arn["ConsumerDescription"]["StreamARN"] == stream["arn"]
 
 
+def test_a_consumer_is_named_more_than_once(kinesis, stream):
+    arn = fan_out.register(kinesis, stream["name"], "app")
+    described = kinesis.describe_stream_consumer(StreamARN=stream["arn"], ConsumerARN=arn)
+    assert described["ConsumerDescription"]["ConsumerARN"] == arn
+    with pytest.raises(kinesis.exceptions.InvalidArgumentException):
+        kinesis.describe_stream_consumer(ConsumerARN=arn, ConsumerName="another")
+    kinesis.deregister_stream_consumer(
+        StreamARN=stream["arn"], ConsumerName="app", ConsumerARN=arn
+    )
+
+
 def test_consumers_are_counted_and_listed_by_pages(kinesis, stream):
     names = [f"app-{n}" for n in range(5)]
     for name in names:
@@ -59,7 +70,8 @@ def test_a_name_is_registered_once(kinesis, stream):
 
 def test_a_stream_with_consumers_is_deleted_only_on_purpose(kinesis, stream):
     fan_out.register(kinesis, stream["name"], "app")
-    with pytest.raises(kinesis.exceptions.ResourceInUseException):
+    words = "there are consumers associated with this data stream"
+    with pytest.raises(kinesis.exceptions.ResourceInUseException, match=words):
         kinesis.delete_stream(StreamName=stream["name"])
     kinesis.delete_stream(StreamName=stream["name"], EnforceConsumerDeletion=True)
     with pytest.raises(kinesis.exceptions.ResourceNotFoundException):

@@ -120,6 +120,32 @@ def test_shards_that_do_not_touch(kinesis, name):
     assert refusal == ("InvalidArgumentException", expected)
 
 
+def test_shards_in_the_wrong_order(kinesis, name):
+    other = "shardId-000000000001"
+    refusal = _refusal(
+        kinesis.merge_shards, StreamName=name, ShardToMerge=other, AdjacentShardToMerge=SHARD
+    )
+    expected = (
+        f"Shards {other} and {SHARD} in stream {name} under account {ACCOUNT} are not an adjacent "
+        "pair of shards eligible for merging"
+    )
+    assert refusal == ("InvalidArgumentException", expected)
+
+
+@pytest.mark.parametrize(
+    "operation, more",
+    [
+        ("split_shard", {"ShardToSplit": "nonsense", "NewStartingHashKey": "0"}),
+        ("merge_shards", {"ShardToMerge": "nonsense", "AdjacentShardToMerge": SHARD}),
+        ("merge_shards", {"ShardToMerge": SHARD, "AdjacentShardToMerge": "nonsense"}),
+    ],
+)
+def test_a_shard_id_is_read_before_the_stream_is_looked_for(kinesis, operation, more):
+    refusal = _refusal(getattr(kinesis, operation), StreamName="nowhere", **more)
+    expected = f"Could not find shard nonsense in stream nowhere under account {ACCOUNT}."
+    assert refusal == ("ResourceNotFoundException", expected)
+
+
 def test_a_shard_that_was_split_before(kinesis):
     name = streams.create(kinesis)
     middle = str(streams.SPACE // 2)
@@ -147,16 +173,18 @@ def test_an_explicit_hash_key_beyond_the_space(kinesis, name):
     assert refusal == ("InvalidArgumentException", expected)
 
 
-def test_an_ordering_number_that_is_none(kinesis, name):
+@pytest.mark.parametrize("version", [0, 3, 4])
+def test_an_ordering_number_that_is_none(kinesis, name, version):
+    number = str((2 << 184) + version)
     refusal = _refusal(
         kinesis.put_record,
         StreamName=name,
         Data=b"x",
         PartitionKey="k",
-        SequenceNumberForOrdering="5",
+        SequenceNumberForOrdering=number,
     )
     expected = (
-        f"ExclusiveMinimumSequenceNumber 5 used in PutRecord on stream {name} under account "
+        f"ExclusiveMinimumSequenceNumber {number} used in PutRecord on stream {name} under account "
         f"{ACCOUNT} is invalid."
     )
     assert refusal == ("InvalidArgumentException", expected)
@@ -214,6 +242,36 @@ def test_a_number_of_another_shard(kinesis, name):
         f"shard with {other}"
     )
     assert refusal == ("InvalidArgumentException", expected)
+
+
+@pytest.mark.parametrize(
+    "number, words",
+    [
+        ("5", "Invalid StartingSequenceNumber. It encodes shardId-000000000005, while it was used"),
+        # AWS reads the shard as a signed number.
+        (str((2 << 184) + (8 << 32) + 2), "It encodes shardId--02147483648, while it was used"),
+        (str((2 << 184) + 1), "is invalid because it did not come from this stream."),
+        (str((2 << 184) + 2), "is invalid because it did not come from this stream."),
+        (str((2 << 184) + (8 << 140) + 2), f"under account {ACCOUNT} is invalid."),
+        (str(0x13BB2CC3D8 << 88), f"under account {ACCOUNT} is invalid."),
+    ],
+)
+def test_a_number_of_no_stream_here(kinesis, name, number, words):
+    code, message = _refusal(
+        kinesis.get_shard_iterator,
+        StreamName=name,
+        ShardId=SHARD,
+        ShardIteratorType="AT_SEQUENCE_NUMBER",
+        StartingSequenceNumber=number,
+    )
+    assert code == "InvalidArgumentException" and words in message
+
+
+@pytest.mark.parametrize("number", ["0", "5", str((2 << 184) + 1), str((2 << 184) + 2)])
+def test_an_ordering_number_in_an_old_layout_is_taken(kinesis, name, number):
+    kinesis.put_record(
+        StreamName=name, Data=b"x", PartitionKey="k", SequenceNumberForOrdering=number
+    )
 
 
 def test_a_time_to_come(kinesis, name):
@@ -306,23 +364,15 @@ def test_what_is_not_active_yet(slow):
     put = {"StreamName": "slow", "Data": b"x", "PartitionKey": "k"}
     assert _refusal(slow.put_record, **put) == _not_found("slow")
     split = {"StreamName": "slow", "ShardToSplit": SHARD, "NewStartingHashKey": "1000"}
-    code, message = _refusal(slow.split_shard, **split)
-    assert (code, message) in (
-        (
-            "ResourceInUseException",
-            f"Stream slow under account {ACCOUNT} not ACTIVE, instead in state CREATING",
-        ),
-        # Its shards do not exist yet.
-        (
-            "ResourceNotFoundException",
-            f"Could not find shard {SHARD} in stream slow under account {ACCOUNT}.",
-        ),
-    )
+    message = f"Stream slow under account {ACCOUNT} not ACTIVE, instead in state CREATING"
+    assert _refusal(slow.split_shard, **split) == ("ResourceInUseException", message)
     arn = streams.await_active(slow, "slow")["StreamARN"]
 
     slow.split_shard(**split)
     message = f"Stream slow under account {ACCOUNT} not ACTIVE, instead in state UPDATING"
     assert _refusal(slow.split_shard, **split) == ("ResourceInUseException", message)
+    missing = {"StreamName": "slow", "ShardToSplit": MISSING, "NewStartingHashKey": "0"}
+    assert _refusal(slow.split_shard, **missing) == ("ResourceInUseException", message)
     slow.put_record(**put)
     streams.await_active(slow, "slow")
 
@@ -334,8 +384,8 @@ def test_what_is_not_active_yet(slow):
         StartingPosition={"Type": "LATEST"},
     )
     assert code == "ResourceInUseException"
-    pattern = (
-        rf"Consumer app with creation timestamp \d+ under stream: slow, account {ACCOUNT} is not in "
-        r"ACTIVE status\."
+    created = int(made["ConsumerCreationTimestamp"].timestamp())
+    assert message == (
+        f"Consumer app with creation timestamp {created} under stream: slow, account {ACCOUNT} is "
+        "not in ACTIVE status."
     )
-    assert re.fullmatch(pattern, message)

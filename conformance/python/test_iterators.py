@@ -123,3 +123,21 @@ def test_new_records_are_seen_at_the_tip(kinesis):
         position = page["NextShardIterator"]
         got += [record["Data"].decode() for record in page["Records"]]
     assert got == [str(number) for number in range(20)]
+
+
+def test_an_iterator_outlives_its_stream_if_another_takes_the_name(kinesis):
+    name = streams.create(kinesis, shards=2)
+    _put(kinesis, name, "old")
+    zero, one = (
+        streams.iterator(kinesis, name, f"shardId-{n:012}", "LATEST") for n in range(2)
+    )
+    kinesis.delete_stream(StreamName=name)
+    gone = kinesis.exceptions.ResourceNotFoundException
+    with pytest.raises(gone, match="Shard shardId-000000000000 in stream .* does not exist"):
+        kinesis.get_records(ShardIterator=zero)
+    streams.create(kinesis, name=name)
+    with pytest.raises(gone, match="Shard shardId-000000000001 in stream .* does not exist"):
+        kinesis.get_records(ShardIterator=one)
+    _put(kinesis, name, "new")
+    [record] = kinesis.get_records(ShardIterator=zero)["Records"]
+    assert record["Data"] == b"new"

@@ -70,7 +70,7 @@ def test_the_end_of_a_split_shard_names_its_children(kinesis):
 
 def test_the_end_of_merged_shards_names_their_child(kinesis):
     name = streams.create(kinesis, shards=2)
-    _merge(kinesis, name, ONE, ZERO)
+    _merge(kinesis, name, ZERO, ONE)
     for shard in (ZERO, ONE):
         _, last = streams.read_from(kinesis, streams.iterator(kinesis, name, shard))
         assert "NextShardIterator" not in last

@@ -113,14 +113,3 @@ def test_a_deleted_stream_is_gone_and_its_name_is_free(kinesis):
     shards = streams.shards_of(kinesis, name)
     assert len(shards) == 1
     assert streams.read_shard(kinesis, name, shards[0]["ShardId"]) == []
-
-
-def test_iterators_do_not_outlive_their_stream(kinesis):
-    name = streams.create(kinesis, shards=1)
-    position = streams.iterator(kinesis, name, "shardId-000000000000")
-    kinesis.delete_stream(StreamName=name)
-    streams.create(kinesis, shards=1, name=name)
-    kinesis.put_record(StreamName=name, Data=b"new", PartitionKey="k")
-    with pytest.raises(kinesis.exceptions.ClientError) as caught:
-        kinesis.get_records(ShardIterator=position)
-    assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"

@@ -9,7 +9,7 @@ use crate::engine::Streams;
 use crate::error::Error;
 use crate::limits::{GET_RECORDS_BYTES_MAX, ITERATOR_LIFE};
 use crate::record::{self, RecordBody};
-use crate::sequence::SequenceNumber;
+use crate::sequence::{GivenNumber, SequenceNumber};
 use crate::shard::Shard;
 use crate::stream::Stream;
 
@@ -180,12 +180,15 @@ fn parse_number(stream: &Stream, shard: &Shard, given: &str) -> Result<SequenceN
         given: given.to_owned(),
         foreign,
     };
-    let number = SequenceNumber::parse(given).ok_or_else(|| invalid(false))?;
-    if number.shard != shard.index {
-        return Err(Error::NumberOfOtherShard { encoded: number.shard, used: shard.index });
+    let number = GivenNumber::parse(given).ok_or_else(|| invalid(false))?;
+    if number.shard() != shard.index {
+        return Err(Error::NumberOfOtherShard { encoded: number.shard(), used: shard.index });
     }
-    if number.shard_created_seconds != shard.created_seconds {
-        return Err(invalid(true));
+    match number {
+        GivenNumber::Current(number) if number.shard_created_seconds == shard.created_seconds => {
+            Ok(number)
+        }
+        // For version 0 AWS fails with InternalFailure here: a fault of its own that we leave out.
+        GivenNumber::Current(_) | GivenNumber::Older { .. } => Err(invalid(true)),
     }
-    Ok(number)
 }

@@ -39,7 +39,7 @@ pub use name::{StreamName, World};
 pub use put::{NewRecord, Placed};
 pub use record::RecordBody;
 pub use rows::StreamRow;
-pub use sequence::SequenceNumber;
+pub use sequence::{GivenNumber, SequenceNumber};
 pub use shard::{Shard, ShardMap};
 pub use store::{Position, StoreError};
 pub use stream::{Mode, Status, Stream, StreamState};

@@ -20,6 +20,7 @@ impl Streams {
     /// If there is no such shard, it cannot be split there, or the stream is not ACTIVE.
     pub async fn split(&self, stream: &Stream, shard: u32, at: HashKey) -> Result<(), Error> {
         let state = stream.state();
+        check_active(&stream.name, &state)?;
         let parent = known_shard(&stream.name, &state, shard)?;
         self.check_shard_quota(&stream.name, 1)?;
         let HashRange { start, end } = parent.range;
@@ -30,15 +31,17 @@ impl Streams {
         self.reshard(stream, Change::Split { shard, at: at.0.to_be_bytes() }).await
     }
 
-    /// Merges a shard with the one whose range follows.
+    /// Merges a shard with the one whose range follows; the two are not taken in the other order
+    /// (kinesalite's recorded behaviour).
     ///
     /// # Errors
     /// If there are no such shards, they do not touch, or the stream is not ACTIVE.
     pub async fn merge(&self, stream: &Stream, shard: u32, adjacent: u32) -> Result<(), Error> {
         let state = stream.state();
+        check_active(&stream.name, &state)?;
         let lower = known_shard(&stream.name, &state, shard)?;
         let upper = known_shard(&stream.name, &state, adjacent)?;
-        if !lower.range.touches(&upper.range) && !upper.range.touches(&lower.range) {
+        if !lower.range.touches(&upper.range) {
             return Err(Error::ShardsNotAdjacent(stream.name.clone(), shard, adjacent));
         }
         self.reshard(stream, Change::Merge { shard, adjacent }).await
@@ -123,10 +126,16 @@ fn known_shard<'a>(
     known.ok_or_else(|| Error::ShardNotFound(name.clone(), shard_id(shard)))
 }
 
-fn check_reshardable(name: &StreamName, state: &StreamState, change: &Change) -> Result<(), Error> {
-    if state.row.status != Status::Active {
-        return Err(Error::StreamNotActive(name.clone(), state.row.status));
+/// AWS looks at the state before it looks for shards (kinesalite's recorded behaviour).
+fn check_active(name: &StreamName, state: &StreamState) -> Result<(), Error> {
+    match state.row.status {
+        Status::Active => Ok(()),
+        status => Err(Error::StreamNotActive(name.clone(), status)),
     }
+}
+
+fn check_reshardable(name: &StreamName, state: &StreamState, change: &Change) -> Result<(), Error> {
+    check_active(name, state)?;
     if state.row.mode == Mode::OnDemand {
         return Err(Error::StreamOnDemand(name.clone()));
     }

@@ -12,7 +12,8 @@
 //! | 1 | layout version, `2` |
 //!
 //! A child shard is created at least a second after its parents, so numbers rise along a lineage.
-//! Source: facts/streams.md § 2.4.
+//! AWS still reads two older layouts, and so do we ([`GivenNumber`]).
+//! Source: facts/streams.md § 2.4, kinesalite's recorded behaviour.
 
 use std::fmt;
 
@@ -57,31 +58,12 @@ impl SequenceNumber {
         }
     }
 
-    /// Reads a decimal sequence number. `None` if it is not one of ours or AWS's version 2.
+    /// Reads a decimal sequence number of the current layout.
     pub fn parse(digits: &str) -> Option<Self> {
-        if digits.is_empty() || digits.len() > DIGITS_MAX {
-            return None;
+        match GivenNumber::parse(digits)? {
+            GivenNumber::Current(number) => Some(number),
+            GivenNumber::Older { .. } => None,
         }
-        let mut number = U192::default();
-        for digit in digits.bytes() {
-            if !digit.is_ascii_digit() || !number.push_digit(digit - b'0') {
-                return None;
-            }
-        }
-        let bits = |low: u32, count: u32| number.bits(low, count);
-        let shard = bits(4, 32) as u32;
-        let well_formed = bits(0, 4) == 2
-            && number.bits(184, 8) == 2
-            && bits(72, 8) == 0
-            && bits(144, 4) == u64::from(shard % 16)
-            && bits(80, 64) <= POSITION_END;
-        let parsed = SequenceNumber {
-            shard_created_seconds: bits(148, 36),
-            shard,
-            position: bits(80, 64),
-            arrival_seconds: bits(36, 36),
-        };
-        (well_formed && parsed.shard_created_seconds < CREATED_SECONDS_LIMIT).then_some(parsed)
     }
 
     fn number(self) -> U192 {
@@ -94,6 +76,74 @@ impl SequenceNumber {
             | (u128::from(self.shard) << 4)
             | 2;
         U192 { high, low }
+    }
+}
+
+/// A number that a caller gave, in any layout that AWS reads. Whatever the digits between the
+/// fields hold is not looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenNumber {
+    /// Version 2, the only one that is still written.
+    Current(SequenceNumber),
+    /// Versions 0 and 1: no stream of ours wrote it.
+    Older {
+        /// The shard's index.
+        shard: u32,
+        /// When the record arrived, in seconds; version 0 does not say.
+        arrival_seconds: u64,
+    },
+}
+
+impl GivenNumber {
+    /// Reads a decimal number. `None` if it has no layout.
+    pub fn parse(digits: &str) -> Option<Self> {
+        if digits.is_empty() || digits.len() > DIGITS_MAX {
+            return None;
+        }
+        let mut number = U192::default();
+        for digit in digits.bytes() {
+            if !digit.is_ascii_digit() || !number.push_digit(digit - b'0') {
+                return None;
+            }
+        }
+        let bits = |low: u32, count: u32| number.bits(low, count);
+        if number.high == 0 {
+            let created_seconds = bits(88, 36);
+            let older = GivenNumber::Older { shard: bits(0, 16) as u32, arrival_seconds: 0 };
+            return (created_seconds < CREATED_SECONDS_LIMIT).then_some(older);
+        }
+        let shard = bits(4, 32) as u32;
+        match (bits(184, 8), bits(0, 4)) {
+            (2, 1) => Some(GivenNumber::Older { shard, arrival_seconds: bits(100, 36) }),
+            (2, 2) => {
+                let number = SequenceNumber {
+                    shard_created_seconds: bits(148, 36),
+                    shard,
+                    position: bits(80, 64),
+                    arrival_seconds: bits(36, 36),
+                };
+                let well_formed = number.position <= POSITION_END
+                    && number.shard_created_seconds < CREATED_SECONDS_LIMIT;
+                well_formed.then_some(GivenNumber::Current(number))
+            }
+            _ => None,
+        }
+    }
+
+    /// The index of the shard that it names.
+    pub fn shard(self) -> u32 {
+        match self {
+            GivenNumber::Current(number) => number.shard,
+            GivenNumber::Older { shard, .. } => shard,
+        }
+    }
+
+    /// When the record arrived, in seconds.
+    pub fn arrival_seconds(self) -> u64 {
+        match self {
+            GivenNumber::Current(number) => number.arrival_seconds,
+            GivenNumber::Older { arrival_seconds, .. } => arrival_seconds,
+        }
     }
 }
 
@@ -212,6 +262,37 @@ mod tests {
         for digits in ["", "0", "1", "abc", &"9".repeat(130), &"9".repeat(56), &future.to_string()]
         {
             assert_eq!(SequenceNumber::parse(digits), None, "{digits}");
+        }
+    }
+
+    /// Numbers and what AWS read in them (kinesalite's recorded behaviour).
+    #[test]
+    fn given_numbers_in_every_layout() {
+        let older = |shard, arrival_seconds| Some(GivenNumber::Older { shard, arrival_seconds });
+        let current = |shard_created_seconds, shard, position, arrival_seconds| {
+            let number = SequenceNumber { shard_created_seconds, shard, position, arrival_seconds };
+            Some(GivenNumber::Current(number))
+        };
+        for (hex, expected) in [
+            ("0", older(0, 0)),
+            ("5", older(5, 0)),
+            ("f3bb2cc3d7ff7fffffffffffffff0000", older(0, 0)),
+            ("13bb2cc3d7ff7fffffffffffffff0000", older(0, 0)),
+            ("3bb2cc3d7ff7fffffffffffffff0002", older(2, 0)),
+            ("13bb2cc3d80000000000000000000000", None),
+            ("20000000000000000000000000000000000000000000000", None),
+            ("20000000000000000000000000000000000000000000001", older(0, 0)),
+            ("20000000000000000000000000000000000000000000051", older(5, 0)),
+            ("20000000000000000000000000000000000000000000002", current(0, 0, 0, 0)),
+            ("20000000000000000000000000000000000000800000002", current(0, 1 << 31, 0, 0)),
+            ("20000000000000000000000000000000000000000000003", None),
+            ("20000000000000000000000000000000000000000000004", None),
+            ("20000000000800000000000000000000000000000000002", None),
+            ("23bb2cc3d80000000000000000000000000000000000002", None),
+            ("1ffffffffff7fffffffffffffff000000000007fffffff2", None),
+            ("30000000000000000000000000000000000000000000001", None),
+        ] {
+            assert_eq!(GivenNumber::parse(&decimal_of(hex)), expected, "{hex}");
         }
     }
 

@@ -35,7 +35,9 @@ pub(super) fn stream_name(
     }
 }
 
-/// The consumer that an input names: its stream and its name.
+/// The consumer that an input names: its stream and its name. Whatever else is given must name the
+/// same one (API reference, DescribeStreamConsumer; AWS took StreamARN with ConsumerARN when
+/// LocalStack's tests were recorded).
 pub(super) fn consumer_name(
     call: &Call,
     stream_arn: Option<&str>,
@@ -43,9 +45,15 @@ pub(super) fn consumer_name(
     consumer_arn: Option<&str>,
 ) -> Result<(StreamName, String), Fault> {
     match (stream_arn, consumer, consumer_arn) {
-        (None, None, Some(arn)) => {
+        (stream_arn, name, Some(arn)) => {
             let (stream, consumer, _created_seconds) = StreamName::parse_consumer_arn(arn)
                 .ok_or_else(|| malformed_arn("ConsumerARN", arn))?;
+            let other_stream = stream_arn.is_some_and(|arn| arn != stream.arn());
+            if other_stream || name.is_some_and(|name| name != consumer) {
+                return Err(invalid_argument(
+                    "ConsumerARN, StreamARN and ConsumerName do not name the same consumer.",
+                ));
+            }
             Ok((in_own_world(call, stream)?, consumer.to_owned()))
         }
         (Some(arn), Some(consumer), None) => {

@@ -52,9 +52,11 @@ pub(super) fn to_fault(error: Error) -> Fault {
         Error::StreamNotActive(stream, status) => {
             in_use(format!("Stream {} not ACTIVE, instead in state {status}", under(&stream)))
         }
+        // rebuy-de/aws-nuke issue 497 shows AWS's own words, apostrophe included.
         Error::StreamHasConsumers(stream) => in_use(format!(
-            "Stream {} has consumers registered. Deregister the consumers first, or set EnforceConsumerDeletion to true.",
-            under(&stream)
+            "DeleteStream can\u{2019}t delete {}:{name} because there are consumers associated with this data stream. To delete {name} anyway, set the EnforceConsumerDeletion parameter to true to force the deletion of all the consumers that are associated with it.",
+            stream.world.account,
+            name = stream.name
         )),
         Error::StreamOnDemand(stream) => Fault::validation(format!(
             "Request is invalid. Stream {} is in On-Demand mode.",
@@ -167,8 +169,9 @@ fn start_fault(error: &Error) -> Fault {
             ))
         }
         Error::NumberOfOtherShard { encoded, used } => invalid_argument(format!(
-            "Invalid StartingSequenceNumber. It encodes {}, while it was used in a call to a shard with {}",
-            shard_id(*encoded),
+            "Invalid StartingSequenceNumber. It encodes shardId-{:012}, while it was used in a call to a shard with {}",
+            // To AWS it is a Java int, sign and all (kinesalite's recorded behaviour).
+            encoded.cast_signed(),
             shard_id(*used)
         )),
         Error::TimestampInFuture { given, now } => invalid_argument(format!(
@@ -190,7 +193,9 @@ fn consumer_fault(error: &Error) -> Fault {
         // awslabs/kinesis-hot-shard-advisor issue 37 shows AWS's own words.
         Error::ConsumerNotActive { stream, consumer, created } => in_use(format!(
             "Consumer {consumer} with creation timestamp {} under stream: {}, account {} is not in ACTIVE status.",
-            created.0, stream.name, stream.world.account
+            created.seconds(),
+            stream.name,
+            stream.world.account
         )),
         Error::ConsumerLimit(stream) => faults::limit_exceeded_exception(format!(
             "Stream {} has as many consumers as it may have.",
@@ -258,9 +263,38 @@ mod tests {
     }
 
     #[test]
+    fn a_consumer_that_is_not_active_in_awss_words() {
+        let error = Error::ConsumerNotActive {
+            stream: world().stream("test2"),
+            consumer: "khs-0".to_owned(),
+            created: UnixMillis(1_731_291_806_999),
+        };
+        assert_eq!(
+            to_fault(error).message.as_deref(),
+            Some(
+                "Consumer khs-0 with creation timestamp 1731291806 under stream: test2, account 000000000000 is not in ACTIVE status."
+            )
+        );
+    }
+
+    #[test]
+    fn a_shard_that_is_a_negative_number_in_awss_words() {
+        let error = Error::NumberOfOtherShard { encoded: 1 << 31, used: 0 };
+        assert_eq!(
+            to_fault(error).message.as_deref(),
+            Some(
+                "Invalid StartingSequenceNumber. It encodes shardId--02147483648, while it was used in a call to a shard with shardId-000000000000"
+            )
+        );
+    }
+
+    fn world() -> World {
+        World { account: "000000000000".into(), region: "us-east-1".into() }
+    }
+
+    #[test]
     fn a_missing_stream_in_awss_words() {
-        let world = World { account: "000000000000".into(), region: "us-east-1".into() };
-        let fault = to_fault(Error::StreamNotFound(world.stream("x")));
+        let fault = to_fault(Error::StreamNotFound(world().stream("x")));
         assert_eq!(fault.code, "ResourceNotFoundException");
         assert_eq!(
             fault.message.as_deref(),

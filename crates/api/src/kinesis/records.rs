@@ -1,8 +1,12 @@
 //! Records: put and got.
 
+use std::sync::Arc;
+
 use ::streams::limits::{GET_RECORDS_COUNT_MAX, PUT_RECORDS_BYTES_MAX};
 use ::streams::shard::shard_id;
-use ::streams::{Error, HashKey, NewRecord, Placed, SequenceNumber, Stream};
+use ::streams::{
+    Cursor, Error, GivenNumber, HashKey, NewRecord, Placed, Position, Stream, StreamName,
+};
 use model::kinesis::{op, shapes};
 use wire::{Blob, Call, Fault, Serve};
 
@@ -70,9 +74,7 @@ impl Serve<op::GetRecords> for Kinesis {
         input: shapes::GetRecordsInput,
     ) -> Result<shapes::GetRecordsOutput, Fault> {
         let (name, cursor) = self.open_cursor(call, &input.shard_iterator)?;
-        // A stream that was deleted, and perhaps made again, has taken its shards with it.
-        let stream = self.streams.stream_of_generation(cursor.generation);
-        let stream = stream.ok_or_else(|| shard_missing(&name, cursor.shard))?;
+        let (stream, cursor) = self.stream_of(&name, cursor)?;
         let limit = input.limit.map_or(GET_RECORDS_COUNT_MAX, |limit| limit as usize);
         let page = self.streams.page(&stream, cursor, limit).await.map_err(to_fault)?;
         if input.dry_run == Some(true) {
@@ -102,11 +104,25 @@ impl Kinesis {
         self.streams.put(stream, &records).await.map_err(to_fault)
     }
 
+    /// The stream that a cursor reads.
+    ///
+    /// A stream that was deleted and made again is read from its beginning, whose numbers are
+    /// higher than all of its namesake's (kinesalite's recorded behaviour).
+    fn stream_of(&self, name: &StreamName, cursor: Cursor) -> Result<(Arc<Stream>, Cursor), Fault> {
+        if let Some(stream) = self.streams.stream_of_generation(cursor.generation) {
+            return Ok((stream, cursor));
+        }
+        let namesake = self.streams.stream_with_data(name);
+        let stream = namesake.map_err(|_| shard_missing(name, cursor.shard))?;
+        let generation = stream.generation;
+        Ok((stream, Cursor { generation, position: Position::ZERO, ..cursor }))
+    }
+
     /// The number is only looked at: within a shard, order is that of arrival anyway.
     fn check_ordering(&self, stream: &Stream, number: String) -> Result<(), Fault> {
         let now_seconds = self.streams.now().seconds();
-        match SequenceNumber::parse(&number) {
-            Some(earlier) if earlier.arrival_seconds <= now_seconds => Ok(()),
+        match GivenNumber::parse(&number) {
+            Some(earlier) if earlier.arrival_seconds() <= now_seconds => Ok(()),
             _ => Err(to_fault(Error::OrderingNumber(stream.name.clone(), number))),
         }
     }

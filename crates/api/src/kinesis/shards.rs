@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use ::streams::shard::parse_shard_id;
-use ::streams::{HashKey, ShardFilter, Status, Stream};
+use ::streams::{HashKey, ShardFilter, Status, Stream, StreamName};
 use model::kinesis::{op, shapes};
 use stdx::UnixMillis;
 use wire::{Call, Fault, Serve};
 
 use super::Kinesis;
+use super::address::stream_name;
 use super::faults::{invalid_argument, invalid_token, shard_not_found, stream_not_found, to_fault};
 use super::shapes as shape;
 use super::tokens::ListToken;
@@ -160,8 +161,9 @@ fn name_filter(filter: ShardFilter) -> (Option<shapes::ShardFilterType>, Option<
 impl Serve<op::SplitShard> for Kinesis {
     async fn serve(&self, call: &Call, input: shapes::SplitShardInput) -> Result<(), Fault> {
         let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
-        let stream = self.stream(call, name, arn)?;
-        let shard = read_shard_id(&stream, &input.shard_to_split)?;
+        let name = stream_name(call, name, arn)?;
+        let shard = read_shard_id(&name, &input.shard_to_split)?;
+        let stream = self.streams.stream(&name).map_err(to_fault)?;
         // A key beyond the space lies beyond every shard's end, which is what AWS says of it too.
         let at = HashKey::parse(&input.new_starting_hash_key).unwrap_or(HashKey(u128::MAX));
         self.streams.split(&stream, shard, at).await.map_err(to_fault)
@@ -171,9 +173,10 @@ impl Serve<op::SplitShard> for Kinesis {
 impl Serve<op::MergeShards> for Kinesis {
     async fn serve(&self, call: &Call, input: shapes::MergeShardsInput) -> Result<(), Fault> {
         let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
-        let stream = self.stream(call, name, arn)?;
-        let shard = read_shard_id(&stream, &input.shard_to_merge)?;
-        let adjacent = read_shard_id(&stream, &input.adjacent_shard_to_merge)?;
+        let name = stream_name(call, name, arn)?;
+        let shard = read_shard_id(&name, &input.shard_to_merge)?;
+        let adjacent = read_shard_id(&name, &input.adjacent_shard_to_merge)?;
+        let stream = self.streams.stream(&name).map_err(to_fault)?;
         self.streams.merge(&stream, shard, adjacent).await.map_err(to_fault)
     }
 }
@@ -197,6 +200,8 @@ impl Serve<op::UpdateShardCount> for Kinesis {
     }
 }
 
-fn read_shard_id(stream: &Stream, id: &str) -> Result<u32, Fault> {
-    parse_shard_id(id).ok_or_else(|| shard_not_found(&stream.name, id))
+/// An id that cannot be read is refused before the stream is looked for (kinesalite's recorded
+/// behaviour).
+fn read_shard_id(stream: &StreamName, id: &str) -> Result<u32, Fault> {
+    parse_shard_id(id).ok_or_else(|| shard_not_found(stream, id))
 }

@@ -99,7 +99,12 @@ async fn numbers_that_do_not_fit_the_shard_are_refused() {
     };
     let other = refused(Start::At(in_one.sequence.to_string())).await;
     assert!(matches!(other, Error::NumberOfOtherShard { encoded: 1, used: 0 }), "{other}");
-    let nonsense = refused(Start::After("17".to_owned())).await;
+    // A number in AWS's oldest layout names a shard too.
+    let old = refused(Start::After("17".to_owned())).await;
+    assert!(matches!(old, Error::NumberOfOtherShard { encoded: 17, used: 0 }), "{old}");
+    let old = refused(Start::At("0".to_owned())).await;
+    assert!(matches!(old, Error::StartingNumber { foreign: true, .. }), "{old}");
+    let nonsense = refused(Start::After("1".repeat(45))).await;
     assert!(matches!(nonsense, Error::StartingNumber { foreign: false, .. }), "{nonsense}");
     let mut foreign = stream.state().shards.get(0).unwrap().starting_sequence();
     foreign.shard_created_seconds -= 1;

@@ -54,6 +54,8 @@ async fn what_cannot_be_resharded_is_refused() {
     assert!(matches!(at_start, Error::SplitPoint { .. }), "{at_start}");
     let apart = streams.merge(&stream, 0, 2).await.unwrap_err();
     assert!(matches!(apart, Error::ShardsNotAdjacent(..)), "{apart}");
+    let inverted = streams.merge(&stream, 1, 0).await.unwrap_err();
+    assert!(matches!(inverted, Error::ShardsNotAdjacent(_, 1, 0)), "{inverted}");
     streams.split(&stream, 0, HashKey(1 << 100)).await.unwrap();
     let again = streams.split(&stream, 0, HashKey(1 << 100)).await.unwrap_err();
     assert!(matches!(again, Error::ShardNotOpen(_, 0)), "{again}");
