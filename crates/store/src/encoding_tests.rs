@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use stdx::UnixMillis;
 
 use crate::block::{self, BlockAt, BlockHeader, BlockKind, Home, RowEntry};
+use crate::bucket::{Mark, MarkKind};
 use crate::chunk::{CHUNK_HEADER_BYTES, ChunkHeader, TRAILER_BYTES, Trailer, encode_footer};
 use crate::id::{LogId, Position, TableId};
 use crate::logs::LogRow;
@@ -62,6 +63,7 @@ fn golden_bytes() {
     let header = ChunkHeader::decode(&chunk).unwrap();
     let used = header.footer_at as usize + header.blocks as usize * 72;
     let log_row = LogRow { end: Some(Position::new(4, 8)), trimmed_below: Position::new(4, 2) };
+    let mark = |kind, number| Mark { kind, lane: 3, number, nonce: 0xfeed };
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let own = [
         ("chunk, to the end of its footer", hex(&chunk[..used])),
@@ -70,6 +72,8 @@ fn golden_bytes() {
         ("manifest", hex(&manifest().encode())),
         ("row of table 0", hex(&log_row.encode())),
         ("key of table 0", hex(&LogRow::key(LogId::new(1, 2)))),
+        ("claim of a lane", hex(&mark(MarkKind::Claim, 0).encode())),
+        ("seal of a lane", hex(&mark(MarkKind::Seal, 9).encode())),
     ];
     let own: String = own.iter().map(|(name, bytes)| format!("{name}: {bytes}\n")).collect();
     assert_eq!(chunk.len(), limits::CHUNK_ALIGN);

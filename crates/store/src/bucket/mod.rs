@@ -35,6 +35,8 @@ pub(crate) use collect::sweep_step;
 pub(crate) use disk::BucketDisk;
 pub(crate) use lane::BucketLane;
 pub(crate) use object::{MEMORY_URL, ObjectBucket};
+#[cfg(test)]
+pub(crate) use objects::{Mark, MarkKind};
 pub(crate) use open::open;
 
 use crate::limits::{BUCKET_PAUSE_MAX, BUCKET_PAUSE_MIN};
