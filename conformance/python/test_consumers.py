@@ -35,6 +35,17 @@ def test_a_consumer_is_named_more_than_once(kinesis, stream):
     )
 
 
+def test_the_arn_of_an_earlier_consumer_of_that_name_names_nothing(kinesis, stream):
+    arn = fan_out.register(kinesis, stream["name"], "app")
+    base, created = arn.rsplit(":", 1)
+    earlier = f"{base}:{int(created) - 1}"
+    with pytest.raises(kinesis.exceptions.ResourceNotFoundException):
+        kinesis.describe_stream_consumer(ConsumerARN=earlier)
+    with pytest.raises(kinesis.exceptions.ResourceNotFoundException):
+        kinesis.deregister_stream_consumer(ConsumerARN=earlier)
+    assert kinesis.describe_stream_consumer(ConsumerARN=arn)
+
+
 def test_consumers_are_counted_and_listed_by_pages(kinesis, stream):
     names = [f"app-{n}" for n in range(5)]
     for name in names:

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use streams::{Stream, StreamName, World};
+use streams::{Consumer, Error, Stream, StreamName, World};
 use wire::{Call, Fault};
 
 use super::Kinesis;
@@ -35,18 +35,26 @@ pub(super) fn stream_name(
     }
 }
 
+/// A consumer as an input names it.
+struct ConsumerName {
+    stream: StreamName,
+    name: String,
+    /// Out of its ARN, if it was named by that.
+    created_seconds: Option<u64>,
+}
+
 /// The consumer that an input names: its stream and its name. Whatever else is given must name the
 /// same one (API reference, DescribeStreamConsumer; AWS took StreamARN with ConsumerARN when
 /// LocalStack's tests were recorded).
-pub(super) fn consumer_name(
+fn consumer_name(
     call: &Call,
     stream_arn: Option<&str>,
     consumer: Option<&str>,
     consumer_arn: Option<&str>,
-) -> Result<(StreamName, String), Fault> {
+) -> Result<ConsumerName, Fault> {
     match (stream_arn, consumer, consumer_arn) {
         (stream_arn, name, Some(arn)) => {
-            let (stream, consumer, _created_seconds) = StreamName::parse_consumer_arn(arn)
+            let (stream, consumer, created_seconds) = StreamName::parse_consumer_arn(arn)
                 .ok_or_else(|| malformed_arn("ConsumerARN", arn))?;
             let other_stream = stream_arn.is_some_and(|arn| arn != stream.arn());
             if other_stream || name.is_some_and(|name| name != consumer) {
@@ -54,10 +62,15 @@ pub(super) fn consumer_name(
                     "ConsumerARN, StreamARN and ConsumerName do not name the same consumer.",
                 ));
             }
-            Ok((in_own_world(call, stream)?, consumer.to_owned()))
+            Ok(ConsumerName {
+                stream: in_own_world(call, stream)?,
+                name: consumer.to_owned(),
+                created_seconds: Some(created_seconds),
+            })
         }
         (Some(arn), Some(consumer), None) => {
-            Ok((stream_name(call, None, Some(arn))?, consumer.to_owned()))
+            let stream = stream_name(call, None, Some(arn))?;
+            Ok(ConsumerName { stream, name: consumer.to_owned(), created_seconds: None })
         }
         _ => Err(invalid_argument(
             "Either ConsumerARN, or both StreamARN and ConsumerName, must be provided.",
@@ -93,5 +106,23 @@ impl Kinesis {
         arn: Option<&str>,
     ) -> Result<Arc<Stream>, Fault> {
         self.streams.stream_with_data(&stream_name(call, name, arn)?).map_err(to_fault)
+    }
+
+    /// The consumer that an input means, and its stream.
+    pub(super) fn consumer(
+        &self,
+        call: &Call,
+        stream_arn: Option<&str>,
+        name: Option<&str>,
+        arn: Option<&str>,
+    ) -> Result<(Arc<Stream>, Consumer), Fault> {
+        let named = consumer_name(call, stream_arn, name, arn)?;
+        let stream = self.streams.stream(&named.stream).map_err(to_fault)?;
+        let consumer = self.streams.consumer(&stream, &named.name).map_err(to_fault)?;
+        // The ARN of an earlier consumer of the same name names nothing any more.
+        if named.created_seconds.is_some_and(|seconds| seconds != consumer.created.seconds()) {
+            return Err(to_fault(Error::ConsumerNotFound(named.stream, named.name)));
+        }
+        Ok((stream, consumer))
     }
 }

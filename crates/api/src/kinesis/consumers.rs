@@ -7,7 +7,6 @@ use model::kinesis::{op, shapes};
 use wire::{Call, EventStream, Fault, Serve, Timestamp};
 
 use super::Kinesis;
-use super::address::consumer_name;
 use super::faults::{dry_run, invalid_token, shard_not_found, stream_not_found, to_fault};
 use super::iterators::read_start;
 use super::shapes as shape;
@@ -39,14 +38,13 @@ impl Serve<op::DeregisterStreamConsumer> for Kinesis {
         call: &Call,
         input: shapes::DeregisterStreamConsumerInput,
     ) -> Result<(), Fault> {
-        let (stream, consumer) = consumer_name(
+        let (stream, consumer) = self.consumer(
             call,
             input.stream_arn.as_deref(),
             input.consumer_name.as_deref(),
             input.consumer_arn.as_deref(),
         )?;
-        let stream = self.streams.stream(&stream).map_err(to_fault)?;
-        self.streams.deregister_consumer(&stream, &consumer).await.map_err(to_fault)
+        self.streams.deregister_consumer(&stream, &consumer.name).await.map_err(to_fault)
     }
 }
 
@@ -56,14 +54,12 @@ impl Serve<op::DescribeStreamConsumer> for Kinesis {
         call: &Call,
         input: shapes::DescribeStreamConsumerInput,
     ) -> Result<shapes::DescribeStreamConsumerOutput, Fault> {
-        let (stream, consumer) = consumer_name(
+        let (_, consumer) = self.consumer(
             call,
             input.stream_arn.as_deref(),
             input.consumer_name.as_deref(),
             input.consumer_arn.as_deref(),
         )?;
-        let stream = self.streams.stream(&stream).map_err(to_fault)?;
-        let consumer = self.streams.consumer(&stream, &consumer).map_err(to_fault)?;
         let consumer_description = shapes::ConsumerDescription {
             consumer_arn: consumer.arn(),
             consumer_status: shape::consumer_status(consumer.status),
@@ -122,11 +118,10 @@ impl Serve<op::SubscribeToShard> for Kinesis {
         call: &Call,
         input: shapes::SubscribeToShardInput,
     ) -> Result<EventStream<shapes::SubscribeToShardEventStream>, Fault> {
-        let (name, consumer) = consumer_name(call, None, None, Some(&input.consumer_arn))?;
-        let stream = self.streams.stream_with_data(&name).map_err(to_fault)?;
-        let consumer = self.streams.consumer(&stream, &consumer).map_err(to_fault)?;
+        let (stream, consumer) = self.consumer(call, None, None, Some(&input.consumer_arn))?;
+        let stream = self.streams.stream_with_data(&stream.name).map_err(to_fault)?;
         let shard = parse_shard_id(&input.shard_id)
-            .ok_or_else(|| shard_not_found(&name, &input.shard_id))?;
+            .ok_or_else(|| shard_not_found(&stream.name, &input.shard_id))?;
         let position = input.starting_position;
         let start = read_start(&position.r#type, position.sequence_number, position.timestamp)?;
         if input.dry_run == Some(true) {
