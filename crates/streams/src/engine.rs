@@ -229,11 +229,16 @@ impl Streams {
             }));
             let forgets = state.shards.all().iter().map(|shard| shard.log).collect();
             match self.0.store.commit(Commit { rows, forgets, ..Commit::default() }).await {
-                Ok(_) => {
+                Ok(committed) => {
                     self.0.directory.remove(stream);
+                    // Whoever waits for a newer state looks again, and finds the stream gone.
+                    let version = committed.versions[0];
+                    let row = StreamRow { status: Status::Deleting, ..state.row.clone() };
+                    let shards = Arc::clone(&state.shards);
+                    stream.publish(StreamState { row, version, shards });
                     return Ok(());
                 }
-                Err(CommitError::Conflict { .. }) => self.await_newer(stream, &state).await,
+                Err(CommitError::Conflict { .. }) => self.await_newer(stream, &state).await?,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -264,7 +269,7 @@ impl Streams {
                     stream.publish(StreamState { row, version, shards: Arc::new(shards) });
                     return Ok(());
                 }
-                Err(CommitError::Conflict { .. }) => self.await_newer(stream, &state).await,
+                Err(CommitError::Conflict { .. }) => self.await_newer(stream, &state).await?,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -273,10 +278,26 @@ impl Streams {
 
     /// Waits until a newer state than `seen` is shown, but not for ever: the change that made it
     /// may have failed.
-    pub(crate) async fn await_newer(&self, stream: &Stream, seen: &StreamState) {
+    ///
+    /// # Errors
+    /// [`Error::StreamNotFound`] once the stream is gone: there will be no newer state.
+    pub(crate) async fn await_newer(
+        &self,
+        stream: &Stream,
+        seen: &StreamState,
+    ) -> Result<(), Error> {
+        self.check_there(stream)?;
         let mut states = stream.watch();
         let newer = states.wait_for(|state| state.version > seen.version);
         let _timed_out = self.0.clock.timeout(NEW_MAP_WAIT, newer).await;
+        self.check_there(stream)
+    }
+
+    fn check_there(&self, stream: &Stream) -> Result<(), Error> {
+        match self.stream_of_generation(stream.generation) {
+            Some(_) => Ok(()),
+            None => Err(Error::StreamNotFound(stream.name.clone())),
+        }
     }
 
     /// The change, put off by the configured delay; `None` if it happens at once.

@@ -84,10 +84,7 @@ impl Streams {
             }
             // The order of what is left is the request's, whichever shards it came back from.
             waiting.sort_unstable();
-            if self.0.directory.by_generation(stream.generation).is_none() {
-                return Err(Error::StreamNotFound(stream.name.clone()));
-            }
-            self.await_newer(stream, &state).await;
+            self.await_newer(stream, &state).await?;
         }
         Err(Error::Contended(stream.name.clone()))
     }

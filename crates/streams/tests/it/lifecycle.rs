@@ -25,6 +25,28 @@ async fn a_name_is_taken_once_and_free_after_deletion() {
     assert!(fixture.read_all(&again, 0, Start::TrimHorizon).await.0.is_empty());
 }
 
+/// Changes that met a deletion once waited minutes for a state that could not come.
+#[tokio::test]
+async fn a_change_that_meets_a_deletion_is_told_at_once() {
+    let fixture = Fixture::new().await;
+    let stream = fixture.stream(2).await;
+    let (tags, keys) = ([("k".to_owned(), "v".to_owned())].into(), ["k".to_owned()]);
+    let name = name();
+    let (deleted, added, removed, merged) = tokio::join!(
+        fixture.streams.delete(&name, false),
+        fixture.streams.add_tags(&stream, tags),
+        fixture.streams.remove_tags(&stream, &keys),
+        fixture.streams.merge(&stream, 0, 1),
+    );
+    // Each either came before the deletion or finds the stream gone; none waits for ever.
+    for outcome in [deleted, added, removed, merged] {
+        assert!(matches!(outcome, Ok(()) | Err(Error::StreamNotFound(_))), "{outcome:?}");
+    }
+    fixture.streams.delete(&name, false).await.ok();
+    let late = fixture.streams.remove_tags(&stream, &keys).await.unwrap_err();
+    assert!(matches!(late, Error::StreamNotFound(_)), "{late}");
+}
+
 /// A shard count that a number can hold and no stream may have once took all memory.
 #[tokio::test]
 async fn a_stream_has_at_most_ten_thousand_shards() {
