@@ -124,7 +124,7 @@ fn generate(root: &Path) -> Result<Vec<(PathBuf, String)>, Failure> {
 }
 
 fn crate_files(service: &Service<'_>) -> Result<Vec<(PathBuf, String)>, Failure> {
-    let folder = PathBuf::from("crates/model/src");
+    let folder = PathBuf::from("crates/model/src/generated");
     let parts = [
         ("shapes", shapes::module(service)?),
         ("validity", validity::module(service)?),

@@ -21,5 +21,7 @@
 //! model::kinesis::routes(std::sync::Arc::new(Partial));
 //! ```
 
+mod generated;
+
 #[cfg(feature = "kinesis")]
-pub mod kinesis;
+pub use generated::kinesis;
