@@ -34,6 +34,7 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("nameless-front", "front names no service", places::nameless_front),
     ("portable", "no path of one machine, no registry's host", places::portable),
     ("manifests", "every crate inherits the licence and the lints", crates::manifests),
+    ("first-command", "`cargo run` means the server", crates::first_command),
     ("described", "ARCHITECTURE.md has a section per crate", crates::described),
     ("paths", "every path that ARCHITECTURE.md names exists", crates::paths),
     ("licences", "every dependency's licence is on deny.toml's list", supply::licences),

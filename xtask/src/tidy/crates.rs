@@ -31,6 +31,15 @@ pub(super) fn manifests(tree: &Tree) -> Result<Vec<Violation>, Failure> {
     Ok(found)
 }
 
+/// The README's first command names no program, so there must be one that `cargo run` means.
+pub(super) fn first_command(tree: &Tree) -> Result<Vec<Violation>, Failure> {
+    const MANIFEST: &str = "Cargo.toml";
+    const WANTED: &str = "default-members = [\"crates/levada\"]";
+    let said = tree.file(MANIFEST).is_some_and(|source| source.text.contains(WANTED));
+    let missing = (!said).then(|| Violation::new(MANIFEST, 1, format!("say `{WANTED}`")));
+    Ok(missing.into_iter().collect())
+}
+
 /// The page has a section per crate.
 pub(super) fn described(tree: &Tree) -> Result<Vec<Violation>, Failure> {
     let text = tree.file(PAGE).map(|page| page.text.as_str()).unwrap_or_default();
