@@ -59,7 +59,7 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         name: "durability",
         needs: WITH_PYTHON,
-        files: &["test_durability.py", "test_bucket.py"],
+        files: &["test_durability.py", "test_bucket.py", "test_ceph.py"],
     },
     Suite { name: "kcl", needs: WITH_JAVA, files: &["test_kcl.py"] },
 ];
