@@ -2,13 +2,13 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use stdx::task;
 use tokio::net::TcpStream;
@@ -20,6 +20,7 @@ use crate::limits::{
 };
 use crate::listener::{Phase, Shared};
 use crate::pipeline;
+use crate::respond::AnswerBody;
 use crate::sniff::{Protocol, sniff};
 use crate::tls;
 use crate::transport::{Transport, Watched};
@@ -197,36 +198,10 @@ async fn serve_http1(shared: Arc<Shared>, transport: Transport, peer: Peer) {
         .max_headers(HEADERS_MAX)
         .keep_alive(true)
         .pipeline_flush(false);
-    let (pipeline_shared, pipeline_peer) = (Arc::clone(&shared), peer.clone());
-    let service = service_fn(move |request: http::Request<Incoming>| {
-        let (shared, peer) = (Arc::clone(&pipeline_shared), pipeline_peer.clone());
-        async move { Ok::<_, Infallible>(pipeline::answer(&shared, &peer, request).await) }
-    });
+    let service = service_of(&shared, &peer);
     let connection = builder.serve_connection(TokioIo::new(io), service);
-    let mut connection = pin!(connection);
-    let mut phases = shared.phase.subscribe();
-    // The server may be stopping already.
-    phases.mark_changed();
-    let mut watchdog = Watchdog::default();
-    loop {
-        tokio::select! {
-            biased;
-            _ended = connection.as_mut() => return,
-            changed = phases.changed() => {
-                match *phases.borrow() {
-                    _ if changed.is_err() => return,
-                    Phase::Aborted => return,
-                    Phase::Draining => connection.as_mut().graceful_shutdown(),
-                    Phase::Serving => {}
-                }
-            }
-            () = shared.clock.sleep(WATCH_EVERY) => match watchdog.look(&peer.activity) {
-                Look::Fine => {}
-                Look::Idle => connection.as_mut().graceful_shutdown(),
-                Look::SlowHead | Look::Stalled => return,
-            }
-        }
-    }
+    let shut_down = |connection: Pin<&mut _>| http1::Connection::graceful_shutdown(connection);
+    drive(&shared, &peer, pin!(connection), shut_down, true).await;
 }
 
 async fn serve_http2(shared: Arc<Shared>, transport: Transport, peer: Peer) {
@@ -244,13 +219,38 @@ async fn serve_http2(shared: Arc<Shared>, transport: Transport, peer: Peer) {
         .max_local_error_reset_streams(H2_LOCAL_RESETS_MAX)
         .keep_alive_interval(H2_PING_EVERY)
         .keep_alive_timeout(H2_PING_WAIT);
-    let (pipeline_shared, pipeline_peer) = (Arc::clone(&shared), peer.clone());
-    let service = service_fn(move |request: http::Request<Incoming>| {
-        let (shared, peer) = (Arc::clone(&pipeline_shared), pipeline_peer.clone());
-        async move { Ok::<_, Infallible>(pipeline::answer(&shared, &peer, request).await) }
-    });
+    let service = service_of(&shared, &peer);
     let connection = builder.serve_connection(TokioIo::new(io), service);
-    let mut connection = pin!(connection);
+    let shut_down = |connection: Pin<&mut _>| http2::Connection::graceful_shutdown(connection);
+    // Frames between requests look like heads here; HTTP/2 bounds them itself.
+    drive(&shared, &peer, pin!(connection), shut_down, false).await;
+}
+
+/// The pipeline, for one connection.
+fn service_of(
+    shared: &Arc<Shared>,
+    peer: &Peer,
+) -> impl Service<
+    http::Request<Incoming>,
+    Response = http::Response<AnswerBody>,
+    Error = Infallible,
+    Future = impl Future<Output = Result<http::Response<AnswerBody>, Infallible>> + Send + use<>,
+> + use<> {
+    let (shared, peer) = (Arc::clone(shared), peer.clone());
+    service_fn(move |request| {
+        let (shared, peer) = (Arc::clone(&shared), peer.clone());
+        async move { Ok(pipeline::answer(&shared, &peer, request).await) }
+    })
+}
+
+/// Serves a connection until it ends, the server stops, or the watchdog has seen enough.
+async fn drive<C: Future>(
+    shared: &Shared,
+    peer: &Peer,
+    mut connection: Pin<&mut C>,
+    shut_down: impl Fn(Pin<&mut C>),
+    cuts_slow_heads: bool,
+) {
     let mut phases = shared.phase.subscribe();
     // The server may be stopping already.
     phases.mark_changed();
@@ -263,15 +263,15 @@ async fn serve_http2(shared: Arc<Shared>, transport: Transport, peer: Peer) {
                 match *phases.borrow() {
                     _ if changed.is_err() => return,
                     Phase::Aborted => return,
-                    Phase::Draining => connection.as_mut().graceful_shutdown(),
+                    Phase::Draining => shut_down(connection.as_mut()),
                     Phase::Serving => {}
                 }
             }
             () = shared.clock.sleep(WATCH_EVERY) => match watchdog.look(&peer.activity) {
                 Look::Fine => {}
-                Look::Idle => connection.as_mut().graceful_shutdown(),
+                Look::Idle => shut_down(connection.as_mut()),
                 Look::Stalled => return,
-                // Frames between requests look like heads here; HTTP/2 bounds them itself.
+                Look::SlowHead if cuts_slow_heads => return,
                 Look::SlowHead => {}
             }
         }
