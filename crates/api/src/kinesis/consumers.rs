@@ -99,13 +99,11 @@ impl Serve<op::ListStreamConsumers> for Kinesis {
         let page: Vec<_> = left.by_ref().take(limit).collect();
         let next_token = page.last().filter(|_| left.next().is_some()).map(|last| {
             let token = ListToken {
-                created_ms: self.streams.now().0,
                 generation: stream.generation,
                 after: last.name.clone(),
-                filter: None,
-                time_ms: None,
+                ..ListToken::default()
             };
-            self.seal_list(call, LISTING, &token)
+            self.seal_list(call, LISTING, token)
         });
         let consumers = Some(page.into_iter().map(shape::consumer).collect());
         Ok(shapes::ListStreamConsumersOutput { consumers, next_token })

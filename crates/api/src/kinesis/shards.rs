@@ -37,13 +37,13 @@ impl Serve<op::ListShards> for Kinesis {
         let next_token = page.last().filter(|_| left.next().is_some()).map(|last| {
             let (filter, time) = name_filter(listing.filter);
             let token = ListToken {
-                created_ms: self.streams.now().0,
                 generation: listing.stream.generation,
                 after: last.index.to_string(),
                 filter: filter.map(|filter| filter.as_str().to_owned()),
                 time_ms: time.map(|time| time.0),
+                ..ListToken::default()
             };
-            self.seal_list(call, LISTING, &token)
+            self.seal_list(call, LISTING, token)
         });
         let shards = Some(page.iter().map(|shard| shape::shard(shard)).collect());
         Ok(shapes::ListShardsOutput { shards, next_token })

@@ -147,14 +147,8 @@ impl Serve<op::ListStreams> for Kinesis {
         let has_more_streams = found.len() > limit;
         found.truncate(limit);
         let next_token = found.last().filter(|_| has_more_streams).map(|last| {
-            let token = ListToken {
-                created_ms: self.streams.now().0,
-                generation: 0,
-                after: last.name.to_string(),
-                filter: None,
-                time_ms: None,
-            };
-            self.seal_list(call, LISTING, &token)
+            let token = ListToken { after: last.name.to_string(), ..ListToken::default() };
+            self.seal_list(call, LISTING, token)
         });
         Ok(shapes::ListStreamsOutput {
             stream_names: found.iter().map(|stream| stream.name.to_string()).collect(),

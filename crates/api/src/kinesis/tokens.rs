@@ -39,9 +39,9 @@ struct IteratorToken {
 }
 
 /// Where a listing continues.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(super) struct ListToken {
-    /// When it was made.
+    /// When it was sealed; sealing sets it.
     #[n(0)]
     pub(super) created_ms: u64,
     /// The stream's generation; 0 for a list of streams.
@@ -107,8 +107,9 @@ impl Kinesis {
     }
 
     /// A next token of one kind of listing.
-    pub(super) fn seal_list(&self, call: &Call, listing: &str, token: &ListToken) -> String {
-        self.sealer.seal_text(&purpose(call, listing), &encode(token), &self.entropy)
+    pub(super) fn seal_list(&self, call: &Call, listing: &str, token: ListToken) -> String {
+        let token = ListToken { created_ms: self.streams.now().0, ..token };
+        self.sealer.seal_text(&purpose(call, listing), &encode(&token), &self.entropy)
     }
 
     /// What a next token stands for.
