@@ -233,9 +233,7 @@ impl Streams {
                     self.0.directory.remove(stream);
                     // Whoever waits for a newer state looks again, and finds the stream gone.
                     let version = committed.versions[0];
-                    let row = StreamRow { status: Status::Deleting, ..state.row.clone() };
-                    let shards = Arc::clone(&state.shards);
-                    stream.publish(StreamState { row, version, shards });
+                    stream.publish(StreamState { version, ..StreamState::clone(&state) });
                     return Ok(());
                 }
                 Err(CommitError::Conflict { .. }) => self.await_newer(stream, &state).await?,
