@@ -6,4 +6,5 @@
 pub mod elsewhere;
 pub mod kinesis;
 pub mod monitoring;
+pub mod operator;
 pub mod sts;

@@ -17,7 +17,7 @@ pub fn authorise(call: &Call, action: &str, resource: &Resource) -> Result<(), F
     if action == ALWAYS_ALLOWED {
         return Ok(());
     }
-    let kind = match (is_root(&call.principal, &call.account), is_own(call, resource)) {
+    let kind = match (is_root(call), is_own(call, resource)) {
         (true, true) => return Ok(()),
         (true, false) => "resource",
         (false, _) => "identity",
@@ -45,9 +45,10 @@ fn is_own(call: &Call, resource: &Resource) -> bool {
     account.is_none_or(|account| account.is_empty() || account == &*call.account)
 }
 
-fn is_root(principal: &str, account: &str) -> bool {
-    let rest = principal.strip_prefix("arn:aws:iam::").and_then(|rest| rest.strip_prefix(account));
-    rest == Some(":root")
+/// Whether a call is the root's of its account.
+pub fn is_root(call: &Call) -> bool {
+    let rest = call.principal.strip_prefix("arn:aws:iam::");
+    rest.and_then(|rest| rest.strip_prefix(&*call.account)) == Some(":root")
 }
 
 /// The resource's whole ARN; the action's prefix is the service in it.

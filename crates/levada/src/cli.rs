@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Tail(Tail),
     /// Say whether the server is ready and what it holds
     Status(Status),
+    /// Show the service's clock, or move it ahead in development mode
+    Clock(Clock),
     /// Print the export lines that point AWS's tools here
     Env(Env),
     /// Print the certificate that TLS clients of the server must trust
@@ -105,6 +107,19 @@ pub(crate) struct Serve {
         value_parser = parse_duration
     )]
     pub(crate) state_delay: Duration,
+    /// Development mode, of a new folder or in memory: the clock can be moved, faults injected
+    #[arg(
+        long,
+        env = "LEVADA_DEV",
+        value_name = "true|false",
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true"
+    )]
+    pub(crate) dev: bool,
     /// The certificate shown to TLS clients, a chain in PEM; without it a local authority makes one
     #[arg(long, env = "LEVADA_TLS__CERT", value_name = "FILE")]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -199,6 +214,20 @@ pub(crate) struct Status {
     /// Only whether it is ready, without its streams: cheap, and needs no key
     #[arg(long)]
     pub(crate) brief: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Whose clock, and how far to move it.
+#[derive(Debug, Args)]
+pub(crate) struct Clock {
+    /// How far ahead to move it, such as +25h, +1d12h or +500ms; only retention, iterators and
+    /// whatever else ages by it notice
+    #[arg(value_name = "+DURATION", allow_hyphen_values = true, value_parser = parse_shift)]
+    pub(crate) by: Option<Duration>,
+    /// Print a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) target: Target,
 }
@@ -327,6 +356,37 @@ fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
+/// `+1d2h30m5s10ms`, the sign optional.
+fn parse_shift(text: &str) -> Result<Duration, &'static str> {
+    if text.starts_with('-') {
+        return Err("the clock only moves ahead");
+    }
+    parse_long_duration(text.strip_prefix('+').unwrap_or(text))
+}
+
+/// Numbers with units, the larger ones first or not: `1d12h`, `90m`, `500ms`.
+fn parse_long_duration(text: &str) -> Result<Duration, &'static str> {
+    const WANTED: &str = "a duration is whole numbers with d, h, m, s or ms, such as 1d12h";
+    let (mut rest, mut total) = (text, Duration::ZERO);
+    while !rest.is_empty() || text.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let count: u64 = rest[..digits].parse().map_err(|_| WANTED)?;
+        let unit = rest[digits..].split(|c: char| c.is_ascii_digit()).next().unwrap_or_default();
+        let unit_ms = match unit {
+            "d" => 86_400_000,
+            "h" => 3_600_000,
+            "m" => 60_000,
+            "s" => 1000,
+            "ms" => 1,
+            _ => return Err(WANTED),
+        };
+        let part = count.checked_mul(unit_ms).map(Duration::from_millis);
+        total = part.and_then(|part| total.checked_add(part)).ok_or(WANTED)?;
+        rest = &rest[digits + unit.len()..];
+    }
+    Ok(total)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -346,6 +406,19 @@ mod tests {
         for wrong in ["", "5", "ms", "-1s", "1h"] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn shifts() {
+        let hour = Duration::from_hours(1);
+        assert_eq!(parse_shift("+25h"), Ok(25 * hour));
+        assert_eq!(parse_shift("1d12h"), Ok(36 * hour));
+        assert_eq!(parse_shift("+1h30m500ms"), Ok(hour * 3 / 2 + Duration::from_millis(500)));
+        for wrong in ["", "+", "-1h", "5", "1h5", "h", "1w", "+-1h", "99999999999999999999h", "1h "]
+        {
+            assert!(parse_shift(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse_shift("18446744073709551615d").is_err());
     }
 
     #[test]

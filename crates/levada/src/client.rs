@@ -101,7 +101,23 @@ impl Client {
         Op::Input: Serialize,
         Op::Output: DeserializeOwned,
     {
-        let profile = &model::kinesis::SERVICE;
+        self.call_of::<Op>(&model::kinesis::SERVICE, input).await
+    }
+
+    /// Calls one operation of a service that speaks JSON by target.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn call_of<Op>(
+        &self,
+        profile: &ServiceProfile,
+        input: &Op::Input,
+    ) -> Result<Op::Output, ClientError>
+    where
+        Op: Operation,
+        Op::Input: Serialize,
+        Op::Output: DeserializeOwned,
+    {
         let body = serde_json::to_vec(input)
             .map_err(|error| ClientError::Unreadable(error.to_string()))?;
         let request = self.signed(profile, Op::INFO.name, body.into())?;

@@ -1,6 +1,7 @@
 //! The subcommands. Standard output is data, standard error is talk.
 
 mod certs;
+mod clock;
 mod completions;
 mod config;
 mod env;
@@ -28,6 +29,7 @@ pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Put(options) => put::run(options).await,
         Command::Tail(options) => tail::run(options).await,
         Command::Status(options) => status::run(options).await,
+        Command::Clock(options) => clock::run(&options).await,
         Command::Env(options) => env::run(&options),
         Command::Wait(options) => wait::run(&options).await,
         Command::Certs(options) => certs::run(&options),

@@ -27,6 +27,7 @@ mod client;
 mod commands;
 mod config;
 mod demo;
+mod development;
 mod exit;
 mod folder;
 mod notify;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::operator::{self, Operator};
 use front::{Drained, Front, FrontConfig, Readiness, Service};
 use identity::{Authority, Identity, KeyPair, KeyRing};
 use stdx::{Clock, Entropy, task};
@@ -17,6 +18,7 @@ use telemetry::Telemetry;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::development::{self, Movable};
 use crate::folder::{ENDPOINT_FILE, ROOT_KEY_FILE, decode_key, encode_key};
 use crate::tls::{self, Renewal, Tls, TlsError};
 
@@ -53,6 +55,8 @@ pub struct ServerConfig {
     pub root_key: Option<KeyPair>,
     /// Whose certificate TLS connections are shown.
     pub tls: Tls,
+    /// Development mode: the service clock can be moved. A folder must have been made for it.
+    pub development: bool,
 }
 
 impl ServerConfig {
@@ -68,6 +72,7 @@ impl ServerConfig {
             state_delay: Duration::ZERO,
             root_key: None,
             tls: Tls::Local { names: Vec::new() },
+            development: false,
         }
     }
 }
@@ -85,6 +90,11 @@ pub enum StartError {
     Tls(String),
     /// The address cannot be bound.
     Bind(SocketAddr, io::Error),
+    /// The folder was made for development and is not served so, or the other way round.
+    Mode {
+        /// Whether it was made for development.
+        development: bool,
+    },
 }
 
 impl StartError {
@@ -95,6 +105,12 @@ impl StartError {
             StartError::Damaged(_) => "restore the folder from a backup, and check the disk",
             StartError::File(..) => "check that the folder is writable and has room",
             StartError::Tls(_) => "check --tls-cert and --tls-key: PEM, belonging together",
+            StartError::Mode { development: true } => {
+                "add --dev, or name another folder with --data"
+            }
+            StartError::Mode { development: false } => {
+                "name a new folder with --data, or keep everything in memory with --in-memory"
+            }
             StartError::Bind(..) => {
                 "stop whatever listens there, or choose another address with --listen"
             }
@@ -112,6 +128,12 @@ impl fmt::Display for StartError {
             }
             StartError::Tls(what) => write!(f, "TLS cannot be served: {what}"),
             StartError::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            StartError::Mode { development: true } => f.write_str(
+                "the data folder was made for development: its clock may be ahead of the world's",
+            ),
+            StartError::Mode { development: false } => f.write_str(
+                "the data folder was not made for development: its records would age by mistake",
+            ),
         }
     }
 }
@@ -146,13 +168,7 @@ impl Server {
     /// See [`StartError`].
     pub async fn start(config: ServerConfig) -> Result<Server, StartError> {
         let (clock, entropy) = (Clock::system(), Entropy::system());
-        let store_config = match (&config.bucket, &config.data) {
-            (Some(location), _) => store::Config::bucket(location.clone()),
-            (None, Some(folder)) => store::Config::folder(folder),
-            (None, None) => store::Config::in_memory(),
-        };
-        let opened = Store::open(store_config, clock.clone(), entropy.clone()).await;
-        let store = opened.map_err(StartError::Open)?;
+        let store = open_store(&config, &clock, &entropy).await?;
         let root_key = root_key(&config, &store, &entropy)?;
         let streams_config =
             streams::Config { state_delay: config.state_delay, limits: config.limits };
@@ -165,13 +181,21 @@ impl Server {
             tls::publish(ca_pem.as_deref(), folder, &store)?;
         }
         let telemetry = Telemetry::new(clock.clone());
+        let operator = operator::Parts {
+            clock: Arc::new(Movable {
+                store: store.clone(),
+                clock: clock.clone(),
+                is_development: config.development,
+                moving: tokio::sync::Mutex::default(),
+            }),
+        };
         let front = Front::bind(
             &FrontConfig {
                 certificates: Some(shown.certificates.clone()),
                 elsewhere: api::elsewhere::ELSEWHERE,
                 ..FrontConfig::new(config.listen)
             },
-            services(streams, token_key, &telemetry, &entropy),
+            services(streams, token_key, operator, &telemetry, &entropy),
             authority(&config, &root_key, &entropy),
             readiness(&store, &clock),
             telemetry,
@@ -230,10 +254,36 @@ impl Server {
     }
 }
 
+/// The store, if it is of the mode that was asked for; the clock is then set.
+async fn open_store(
+    config: &ServerConfig,
+    clock: &Clock,
+    entropy: &Entropy,
+) -> Result<Store, StartError> {
+    let store_config = match (&config.bucket, &config.data) {
+        (Some(location), _) => store::Config::bucket(location.clone()),
+        (None, Some(folder)) => store::Config::folder(folder),
+        (None, None) => store::Config::in_memory(),
+    };
+    let opened = Store::open(store_config, clock.clone(), entropy.clone()).await;
+    let store = opened.map_err(StartError::Open)?;
+    // Every start makes this file if it is not there, so a folder without it is new.
+    let token_key = store.private_file(TOKEN_KEY_FILE).read();
+    let is_new = token_key.map_err(|error| StartError::File(TOKEN_KEY_FILE, error))?.is_none();
+    match development::prepare(&store, clock, config.development, is_new).await {
+        Ok(()) => Ok(store),
+        Err(error) => {
+            store.close().await;
+            Err(error)
+        }
+    }
+}
+
 /// Everything that is answered for.
 fn services(
     streams: Streams,
     token_key: [u8; 32],
+    operator: operator::Parts,
     telemetry: &Telemetry,
     entropy: &Entropy,
 ) -> Vec<Service> {
@@ -243,6 +293,7 @@ fn services(
         Service { profile: &model::kinesis::SERVICE, endpoints: kinesis },
         Service { profile: &api::monitoring::SERVICE, endpoints: monitoring },
         Service { profile: &api::sts::SERVICE, endpoints: api::sts::Sts::endpoints() },
+        Service { profile: &operator::SERVICE, endpoints: Operator::endpoints(operator) },
     ]
 }
 

@@ -6,6 +6,9 @@
 //! | `service` | retention, iterators, quotas, windows, arrival times | `monotonic`, slewed towards `wall` |
 //! | `monotonic` | time-outs, heartbeats, back-off | the operating system |
 //!
+//! In development `service` can be moved ahead of the wall ([`Clock::move_service`]): whoever sleeps by
+//! it ([`Clock::sleep_service`]) wakes as if that time had passed, and nothing else notices.
+//!
 //! `service` never jumps while the wall merely drifts. A step of more than [`STEP_MAX`] is not
 //! followed until the wall has agreed with itself for [`STEP_SETTLE`]; meanwhile [`Clock::is_stepped`]
 //! tells readiness to say so and trimming to pause.
@@ -62,7 +65,15 @@ impl fmt::Display for UnixMillis {
 
 /// A handle to the clocks; clones share them.
 #[derive(Clone)]
-pub struct Clock(Arc<Source>);
+pub struct Clock(Arc<Clocks>);
+
+struct Clocks {
+    source: Source,
+    /// By how much the service clock was moved ahead, in milliseconds.
+    shift_ms: AtomicU64,
+    /// Tells sleepers that it was moved again.
+    moved: watch::Sender<()>,
+}
 
 enum Source {
     System(System),
@@ -88,22 +99,27 @@ impl Clock {
     /// The operating system's clocks.
     pub fn system() -> Self {
         let wall = system_wall();
-        Clock(Arc::new(Source::System(System {
+        Clock::of(Source::System(System {
             origin: Instant::now(),
             offset_ms: AtomicI64::new(wall.0 as i64),
             observed_ms: AtomicU64::new(0),
             stepped: AtomicBool::new(false),
             follower: Mutex::new(WallFollower::default()),
-        })))
+        }))
+    }
+
+    fn of(source: Source) -> Self {
+        let (shift_ms, moved) = (AtomicU64::new(0), watch::Sender::new(()));
+        Clock(Arc::new(Clocks { source, shift_ms, moved }))
     }
 
     /// Clocks that stand at `start` until [`Clock::advance`] moves them.
     pub fn manual(start: UnixMillis) -> Self {
-        Clock(Arc::new(Source::Manual(Manual {
+        Clock::of(Source::Manual(Manual {
             start,
             wall_offset_ms: AtomicI64::new(0),
             monotonic: watch::Sender::new(Duration::ZERO),
-        })))
+        }))
     }
 
     /// Moves manual clocks on and wakes whoever slept that long.
@@ -111,7 +127,7 @@ impl Clock {
     /// # Panics
     /// On the operating system's clocks.
     pub fn advance(&self, by: Duration) {
-        match &*self.0 {
+        match &self.0.source {
             Source::Manual(manual) => manual.monotonic.send_modify(|now| *now += by),
             Source::System(_) => panic!("the system's clocks cannot be moved"),
         }
@@ -119,7 +135,7 @@ impl Clock {
 
     /// The time of day, for signatures and logs.
     pub fn wall(&self) -> UnixMillis {
-        match &*self.0 {
+        match &self.0.source {
             Source::System(_) => system_wall(),
             Source::Manual(manual) => {
                 let offset = manual.wall_offset_ms.load(Ordering::Relaxed);
@@ -130,15 +146,33 @@ impl Clock {
 
     /// The service's time, for everything that ages.
     pub fn service(&self) -> UnixMillis {
-        match &*self.0 {
+        let unmoved = match &self.0.source {
             Source::System(system) => system.service(),
             Source::Manual(manual) => manual.now(),
-        }
+        };
+        unmoved.after(self.shift())
+    }
+
+    /// Moves the service clock ahead, for good, and wakes whoever slept by it that long.
+    pub fn move_service(&self, by: Duration) {
+        self.0.shift_ms.fetch_add(by.as_millis() as u64, Ordering::Relaxed);
+        self.0.moved.send_replace(());
+    }
+
+    /// By how much the service clock was moved ahead of the wall's time.
+    pub fn shift(&self) -> Duration {
+        Duration::from_millis(self.0.shift_ms.load(Ordering::Relaxed))
+    }
+
+    /// Monotonic time, and what the service clock was moved by: for what ages within one process and
+    /// must not be confused by steps of the wall, such as a subscription's life or a rate's bucket.
+    pub fn service_elapsed(&self) -> Duration {
+        self.monotonic() + self.shift()
     }
 
     /// Time since some fixed moment, for time-outs.
     pub fn monotonic(&self) -> Duration {
-        match &*self.0 {
+        match &self.0.source {
             Source::System(system) => system.origin.elapsed(),
             Source::Manual(manual) => *manual.monotonic.borrow(),
         }
@@ -146,7 +180,7 @@ impl Clock {
 
     /// Whether the wall stepped away from the service clock and is not believed yet.
     pub fn is_stepped(&self) -> bool {
-        match &*self.0 {
+        match &self.0.source {
             Source::System(system) => system.stepped.load(Ordering::Relaxed),
             Source::Manual(_) => false,
         }
@@ -154,12 +188,29 @@ impl Clock {
 
     /// Waits for `duration` of monotonic time.
     pub async fn sleep(&self, duration: Duration) {
-        match &*self.0 {
+        match &self.0.source {
             Source::System(_) => tokio::time::sleep(duration).await,
             Source::Manual(manual) => {
                 let mut time = manual.monotonic.subscribe();
                 let until = *time.borrow() + duration;
                 let _closed = time.wait_for(|now| *now >= until).await;
+            }
+        }
+    }
+
+    /// Waits for `duration` of [`Clock::service_elapsed`]: moving the service clock shortens it.
+    pub async fn sleep_service(&self, duration: Duration) {
+        // Subscribed before the first look, so that no move is missed.
+        let mut moved = self.0.moved.subscribe();
+        let until = self.service_elapsed() + duration;
+        loop {
+            let left = until.saturating_sub(self.service_elapsed());
+            if left.is_zero() {
+                return;
+            }
+            tokio::select! {
+                () = self.sleep(left) => {}
+                _ = moved.changed() => {}
             }
         }
     }
@@ -285,5 +336,57 @@ mod tests {
         clock.advance(Duration::from_secs(3));
         slept.await.unwrap();
         assert_eq!(clock.service(), UnixMillis(3005));
+    }
+
+    #[tokio::test]
+    async fn moving_the_service_clock_moves_nothing_else() {
+        let clock = Clock::manual(UnixMillis(5));
+        clock.move_service(Duration::from_hours(25));
+        clock.advance(Duration::from_secs(1));
+        let day_and_hour_ms = 25 * 3_600_000;
+        assert_eq!(clock.service(), UnixMillis(day_and_hour_ms + 1005));
+        assert_eq!(clock.service_elapsed(), Duration::from_millis(day_and_hour_ms + 1000));
+        assert_eq!(clock.wall(), UnixMillis(1005));
+        assert_eq!(clock.monotonic(), Duration::from_secs(1));
+        assert!(!clock.is_stepped());
+    }
+
+    #[tokio::test]
+    async fn sleepers_by_the_service_clock_wake_when_it_moves_and_others_do_not() {
+        for clock in [Clock::manual(UnixMillis(0)), Clock::system()] {
+            let asleep = |by_service: bool| {
+                let sleeper = clock.clone();
+                crate::task::spawn(async move {
+                    let hour = Duration::from_hours(1);
+                    match by_service {
+                        true => sleeper.sleep_service(hour).await,
+                        false => sleeper.sleep(hour).await,
+                    }
+                })
+            };
+            let (by_service, by_monotonic) = (asleep(true), asleep(false));
+            // Let both begin, however the runtime orders them.
+            while clock.0.moved.receiver_count() == 0 {
+                tokio::task::yield_now().await;
+            }
+            clock.move_service(Duration::from_mins(59));
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert!(!by_service.is_finished());
+            clock.move_service(Duration::from_mins(1));
+            by_service.await.unwrap();
+            assert!(!by_monotonic.is_finished());
+            by_monotonic.abort();
+        }
+    }
+
+    #[test]
+    fn the_wall_is_followed_as_before_when_the_clock_was_moved() {
+        let clock = Clock::system();
+        clock.move_service(Duration::from_hours(25));
+        let ahead = clock.service().since(clock.wall());
+        assert!(ahead.abs_diff(Duration::from_hours(25)) < Duration::from_secs(5), "{ahead:?}");
+        assert!(!clock.is_stepped());
     }
 }

@@ -294,6 +294,21 @@ pub struct PrivateFile<'a> {
 }
 
 impl PrivateFile<'_> {
+    /// What the file holds; `None` if there is none.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        check_file(self.name, &[])?;
+        match &self.store.0.core.folder {
+            Some(folder) => disk::read_small(&*folder.disk, self.name, PRIVATE_FILE_BYTES_MAX),
+            None => {
+                let files = self.store.0.memory_files.lock();
+                Ok(files.unwrap_or_else(PoisonError::into_inner).get(self.name).cloned())
+            }
+        }
+    }
+
     /// What the file holds; if there is none, what `make` gives, written whole and synced first.
     ///
     /// # Errors
@@ -305,8 +320,7 @@ impl PrivateFile<'_> {
             let mut files = files.unwrap_or_else(PoisonError::into_inner);
             return Ok(files.entry(self.name.to_owned()).or_insert_with(make).clone());
         };
-        let present = disk::read_small(&*folder.disk, self.name, PRIVATE_FILE_BYTES_MAX)?;
-        if let Some(bytes) = present {
+        if let Some(bytes) = self.read()? {
             return Ok(bytes);
         }
         let bytes = make();

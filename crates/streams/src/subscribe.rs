@@ -94,7 +94,7 @@ impl Streams {
             key,
             id,
             taken_over,
-            expires: self.0.clock.monotonic() + SUBSCRIPTION_LIFE,
+            expires: self.0.clock.service_elapsed() + SUBSCRIPTION_LIFE,
             ended: false,
             stream,
         })
@@ -102,7 +102,7 @@ impl Streams {
 
     /// Takes a consumer's shard, from its holder if need be; `None` while that is too early.
     fn hold(&self, key: (u64, u32)) -> Option<(u64, oneshot::Receiver<()>)> {
-        let now = self.0.clock.monotonic();
+        let now = self.0.clock.service_elapsed();
         let mut holders = self.holders();
         if let Some(held) = holders.get(&key)
             && now.saturating_sub(held.since) < SUBSCRIPTION_EXCLUSIVE
@@ -132,24 +132,26 @@ impl Subscription {
     /// If the log fails. The subscription has then ended.
     pub async fn next(&mut self) -> Result<Option<Event>, Error> {
         let clock = self.streams.0.clock.clone();
+        // Heartbeats keep a connection alive, so they are the world's; the rest is the service's.
         let heartbeat_at = clock.monotonic() + HEARTBEAT_EVERY;
         while !self.ended {
-            let now = clock.monotonic();
-            if now >= self.expires || self.is_taken_over() {
+            let life = self.expires.saturating_sub(clock.service_elapsed());
+            if life.is_zero() || self.is_taken_over() {
                 break;
             }
+            let quiet = heartbeat_at.saturating_sub(clock.monotonic());
             // A log closes a moment before its shard is shown as closed, so both are waited for.
             let mut states = self.stream.watch();
             let event = self.read().await.inspect_err(|_| self.ended = true)?;
-            if !event.records.is_empty() || event.continuation.is_none() || now >= heartbeat_at {
+            if !event.records.is_empty() || event.continuation.is_none() || quiet.is_zero() {
                 return Ok(Some(event));
             }
-            let wait = heartbeat_at.min(self.expires).saturating_sub(now);
             tokio::select! {
                 _ = &mut self.taken_over => self.ended = true,
                 () = self.follower.changed() => {}
                 _ = states.changed() => {}
-                () = clock.sleep(wait) => {}
+                () = clock.sleep(quiet) => {}
+                () = clock.sleep_service(life) => {}
             }
         }
         self.ended = true;

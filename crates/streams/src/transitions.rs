@@ -28,7 +28,7 @@ pub(crate) async fn run(engine: Weak<Inner>) {
         drop(streams);
         tokio::select! {
             () = pending.notified() => {}
-            () = clock.sleep(wait.max(Duration::from_millis(1))) => {}
+            () = clock.sleep_service(wait.max(Duration::from_millis(1))) => {}
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) async fn run(engine: Weak<Inner>) {
             streams.trim_all().await;
         }
         drop(streams);
-        clock.sleep(TRIM_EVERY).await;
+        clock.sleep_service(TRIM_EVERY).await;
     }
 }
 

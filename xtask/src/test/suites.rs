@@ -42,6 +42,7 @@ pub(super) const SUITES: &[Suite] = &[
             "test_errors.py",
             "test_auth.py",
             "test_unserved.py",
+            "test_clock.py",
         ],
     },
     Suite { name: "cbor", needs: WITH_PYTHON, files: &["test_cbor.py"] },

@@ -89,6 +89,7 @@ pub(crate) fn config_of(options: &Serve) -> ServerConfig {
         account: options.account.clone(),
         state_delay: options.state_delay,
         root_key: root_key_from_environment(),
+        development: options.dev,
         tls: match (&options.tls_cert, &options.tls_key) {
             (Some(certificate), Some(key)) => {
                 Tls::Files { certificate: absolute(certificate), key: absolute(key) }
@@ -156,7 +157,7 @@ fn banner(options: &Serve, server: &Server, data: Option<&Path>, ready_ms: u64) 
     };
     format!(
         "
-  levada {version}: Kinesis Data Streams
+  levada {version}: Kinesis Data Streams{mode}
 
   endpoint    {endpoint}
   data        {place}
@@ -173,6 +174,7 @@ fn banner(options: &Serve, server: &Server, data: Option<&Path>, ready_ms: u64) 
 ready in {ready_ms} ms
 ",
         account = options.account,
+        mode = if options.dev { ", in development mode" } else { "" },
     )
 }
 
