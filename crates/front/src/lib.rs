@@ -17,6 +17,7 @@ mod precedence;
 mod respond;
 mod routes;
 mod sniff;
+mod throttle;
 mod tls;
 mod transport;
 mod view;

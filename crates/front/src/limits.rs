@@ -56,6 +56,11 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long open requests get when the server stops.
 pub const DRAIN_MAX: Duration = Duration::from_secs(10);
 
+/// Locks that share the buckets of call rates among them (our choice: more than cores).
+pub const CALL_STRIPES: usize = 16;
+/// Buckets behind one of them before those that are full again are forgotten (our choice).
+pub const CALL_BUCKETS_KEPT: usize = 1024;
+
 /// HTTP/2: how much a stream may send unasked. Above the 512 KiB of KCL's client, so one
 /// `PutRecords` of ordinary size needs no round trip.
 pub const H2_STREAM_WINDOW_BYTES: u32 = 1024 * 1024;

@@ -21,6 +21,7 @@ use crate::limits::{
 };
 use crate::respond::Ending;
 use crate::routes::{Routes, Service};
+use crate::throttle::Throttle;
 use crate::tls::Certificates;
 
 /// Names the parts that are not ready; none means ready. Called per probe: keep it cheap.
@@ -54,6 +55,8 @@ pub struct FrontConfig {
     pub certificates: Option<Certificates>,
     /// What callers of services that are not here, or only in part, are told.
     pub elsewhere: &'static [Elsewhere],
+    /// Whether AWS's rates of calls hold.
+    pub limits: bool,
 }
 
 impl FrontConfig {
@@ -66,6 +69,7 @@ impl FrontConfig {
             cors: CorsRule::default(),
             certificates: None,
             elsewhere: &[],
+            limits: false,
         }
     }
 }
@@ -89,6 +93,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
     pub(crate) budget: Budget,
+    /// If AWS's rates of calls hold.
+    pub(crate) throttle: Option<Throttle>,
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) refused: Counter,
     pub(crate) certificates: Option<Certificates>,
@@ -171,6 +177,7 @@ impl Front {
             clock,
             entropy,
             budget: Budget::new(config.body_budget_bytes),
+            throttle: config.limits.then(Throttle::new),
             phase: watch::Sender::new(Phase::Serving),
             refused: telemetry
                 .counter("requests_refused_total", "Requests that reached no operation."),

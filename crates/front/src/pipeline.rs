@@ -178,8 +178,12 @@ impl<'a> CallRequest<'a> {
             .endpoint
             .decode(self.dialect.codec(), &body.bytes)
             .map_err(|fault| self.refuse(&body.bytes, Ok(fault)))?;
-        authorise(&call, operation.info.action, &prepared.resource()).map_err(Refusal::Fault)?;
-        // Throttling joins here: `info.calls_per_second` per account and operation.
+        let resource = prepared.resource();
+        authorise(&call, operation.info.action, &resource).map_err(Refusal::Fault)?;
+        if let Some(throttle) = &self.shared.throttle {
+            let now = self.shared.clock.service_elapsed();
+            throttle.admit(operation.info, &call, &resource, now).map_err(Refusal::Fault)?;
+        }
         let served = prepared.serve(call);
         let answer = match operation.info.access {
             Access::Mutate => finish(served).await,

@@ -193,6 +193,7 @@ impl Server {
             &FrontConfig {
                 certificates: Some(shown.certificates.clone()),
                 elsewhere: api::elsewhere::ELSEWHERE,
+                limits: config.limits,
                 ..FrontConfig::new(config.listen)
             },
             services(streams, token_key, operator, &telemetry, &entropy),

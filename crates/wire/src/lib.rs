@@ -26,8 +26,8 @@ pub use call::{Call, RequestId};
 pub use codec::Codec;
 pub use fault::Fault;
 pub use operation::{
-    Access, Answer, Elsewhere, Endpoint, EventStream, Frames, Kind, Operation, OperationInfo,
-    Prepared, QueryForm, Resource, Serve, ServiceProfile, endpoint,
+    Access, Answer, CallRate, Elsewhere, Endpoint, EventStream, Frames, Kind, Operation,
+    OperationInfo, Prepared, QueryForm, Resource, Serve, ServiceProfile, endpoint,
 };
 pub use timestamp::Timestamp;
 pub use value::Value;

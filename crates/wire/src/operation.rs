@@ -34,6 +34,16 @@ pub enum Access {
     Data,
 }
 
+/// How often an operation may be called in a second, in one region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallRate {
+    /// By one account.
+    PerAccount(u32),
+    /// By one account for one of the resources that it names. What belongs to a resource, such as
+    /// `stream/orders/consumer/app`, counts with it.
+    PerResource(u32),
+}
+
 /// The facts about an operation that the pipeline needs; generated from the model and the overlay.
 #[derive(Debug)]
 pub struct OperationInfo {
@@ -45,8 +55,8 @@ pub struct OperationInfo {
     pub kind: Kind,
     /// What it changes.
     pub access: Access,
-    /// AWS's rate for it per account, where the control plane has one.
-    pub calls_per_second: Option<u32>,
+    /// AWS's rate for it, where the control plane has one.
+    pub calls_per_second: Option<CallRate>,
     /// The largest body it takes.
     pub body_bytes_max: usize,
 }

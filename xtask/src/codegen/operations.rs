@@ -43,11 +43,13 @@ pub(super) fn service(service: &Service<'_>) -> Result<String, Failure> {
 
 /// The module of markers.
 pub(super) fn markers(service: &Service<'_>) -> Result<String, Failure> {
-    let mut text = String::from(
+    let rated = service.overlay.operations.values().any(|row| row.rate.is_some());
+    let rate = if rated { "CallRate, " } else { "" };
+    let mut text = format!(
         "//! One marker per operation.\n\n\
          use bytes::Bytes;\n\
-         use wire::{Access, Answer, Codec, EventStream, Fault, Kind, Operation, OperationInfo, Resource};\n\n\
-         use super::schema::{self, SCHEMA};\nuse super::shapes::*;\n\n",
+         use wire::{{Access, Answer, {rate}Codec, EventStream, Fault, Kind, Operation, OperationInfo, Resource}};\n\n\
+         use super::schema::{{self, SCHEMA}};\nuse super::shapes::*;\n\n",
     );
     for (body, bytes) in &service.overlay.bodies {
         writeln!(
@@ -122,7 +124,7 @@ fn info(service: &Service<'_>, name: &str, row: &Row) -> Result<String, Failure>
         None => format!("{}:{name}", service.overlay.action_prefix),
     };
     let rate = match row.rate {
-        Some(rate) => format!("Some({rate})"),
+        Some(rate) => format!("Some(CallRate::Per{:?}({rate}))", row.per),
         None => "None".to_string(),
     };
     service.overlay.body_bytes_max(row)?;

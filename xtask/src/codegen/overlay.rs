@@ -37,6 +37,8 @@ pub(crate) struct Row {
     pub(crate) kind: Flow,
     pub(crate) resource: Option<String>,
     pub(crate) rate: Option<u32>,
+    #[serde(default)]
+    pub(crate) per: Counted,
     pub(crate) action: Option<String>,
     #[serde(default = "control")]
     pub(crate) body: String,
@@ -49,6 +51,15 @@ pub(crate) enum Access {
     Read,
     Mutate,
     Data,
+}
+
+/// Whose calls a rate counts together, as `wire::CallRate`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Counted {
+    #[default]
+    Account,
+    Resource,
 }
 
 /// As `wire::Kind`.

@@ -38,6 +38,7 @@ pub(crate) struct Setting {
     pub(crate) unready: Vec<String>,
     pub(crate) budget_bytes: usize,
     pub(crate) certificates: Option<Certificates>,
+    pub(crate) limits: bool,
 }
 
 impl Default for Setting {
@@ -49,6 +50,7 @@ impl Default for Setting {
             unready: Vec::new(),
             budget_bytes: front::limits::BODY_BUDGET_BYTES_DEFAULT,
             certificates: None,
+            limits: false,
         }
     }
 }
@@ -60,7 +62,8 @@ pub(crate) fn still_clock() -> Clock {
 
 impl Server {
     pub(crate) fn start(setting: Setting) -> Self {
-        let Setting { clock, unsigned, principal, unready, budget_bytes, certificates } = setting;
+        let Setting { clock, unsigned, principal, unready, budget_bytes, certificates, limits } =
+            setting;
         let entropy = Entropy::system();
         let pair = KeyPair::generate(&entropy);
         let authority = if unsigned {
@@ -76,6 +79,7 @@ impl Server {
         let mut config = FrontConfig::new("127.0.0.1:0".parse().unwrap());
         config.body_budget_bytes = budget_bytes;
         config.certificates = certificates;
+        config.limits = limits;
         config.elsewhere = &toy::ELSEWHERE;
         let front = Front::bind(
             &config,

@@ -7,6 +7,7 @@ mod harness;
 mod hostile;
 mod pages;
 mod protocols;
+mod rates;
 mod streams;
 mod tls;
 mod toy;

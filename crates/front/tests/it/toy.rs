@@ -10,8 +10,8 @@ use front::Service;
 use futures_core::Stream;
 use stdx::Clock;
 use wire::{
-    Access, Answer, Call, Codec, Elsewhere, EventStream, Fault, Kind, Operation, OperationInfo,
-    QueryForm, Resource, Serve, ServiceProfile, endpoint,
+    Access, Answer, Call, CallRate, Codec, Elsewhere, EventStream, Fault, Kind, Operation,
+    OperationInfo, QueryForm, Resource, Serve, ServiceProfile, endpoint,
 };
 
 pub(crate) static PROFILE: ServiceProfile = ServiceProfile {
@@ -98,6 +98,8 @@ impl Operation for Echo {
 /// Waits five seconds and then has happened.
 pub(crate) struct Change;
 
+/// How often it may be called, where rates hold.
+pub(crate) const CHANGES_PER_SECOND: u32 = 3;
 /// How long a `Change` takes.
 pub(crate) const CHANGE_SECONDS: u64 = 5;
 /// How often a `Change` has happened, over all servers of this test.
@@ -111,7 +113,7 @@ impl Operation for Change {
         action: "toy:Change",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: None,
+        calls_per_second: Some(CallRate::PerAccount(CHANGES_PER_SECOND)),
         body_bytes_max: 1024,
     };
 

@@ -3,7 +3,9 @@
 //! One marker per operation.
 
 use bytes::Bytes;
-use wire::{Access, Answer, Codec, EventStream, Fault, Kind, Operation, OperationInfo, Resource};
+use wire::{
+    Access, Answer, CallRate, Codec, EventStream, Fault, Kind, Operation, OperationInfo, Resource,
+};
 
 use super::schema::{self, SCHEMA};
 use super::shapes::*;
@@ -100,7 +102,7 @@ impl Operation for AddTagsToStream {
         action: "kinesis:AddTagsToStream",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -142,7 +144,7 @@ impl Operation for CreateChannel {
         action: "kinesis:CreateChannel",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -214,7 +216,7 @@ impl Operation for CreateStream {
         action: "kinesis:CreateStream",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -251,7 +253,7 @@ impl Operation for DecreaseStreamRetentionPeriod {
         action: "kinesis:DecreaseStreamRetentionPeriod",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerResource(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -293,7 +295,7 @@ impl Operation for DeleteChannel {
         action: "kinesis:DeleteChannel",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -365,7 +367,7 @@ impl Operation for DeleteResourcePolicy {
         action: "kinesis:DeleteResourcePolicy",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: None,
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -401,7 +403,7 @@ impl Operation for DeleteStream {
         action: "kinesis:DeleteStream",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -443,7 +445,7 @@ impl Operation for DeregisterStreamConsumer {
         action: "kinesis:DeregisterStreamConsumer",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerResource(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -487,7 +489,7 @@ impl Operation for DescribeAccountSettings {
         action: "kinesis:DescribeAccountSettings",
         kind: Kind::Unary,
         access: Access::Read,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -523,7 +525,7 @@ impl Operation for DescribeChannel {
         action: "kinesis:DescribeChannel",
         kind: Kind::Unary,
         access: Access::Read,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -559,7 +561,7 @@ impl Operation for DescribeLimits {
         action: "kinesis:DescribeLimits",
         kind: Kind::Unary,
         access: Access::Read,
-        calls_per_second: Some(1),
+        calls_per_second: Some(CallRate::PerAccount(1)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -631,7 +633,7 @@ impl Operation for DescribeStream {
         action: "kinesis:DescribeStream",
         kind: Kind::Unary,
         access: Access::Read,
-        calls_per_second: Some(10),
+        calls_per_second: Some(CallRate::PerAccount(10)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -673,7 +675,7 @@ impl Operation for DescribeStreamConsumer {
         action: "kinesis:DescribeStreamConsumer",
         kind: Kind::Unary,
         access: Access::Read,
-        calls_per_second: Some(20),
+        calls_per_second: Some(CallRate::PerResource(20)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -717,7 +719,7 @@ impl Operation for DescribeStreamSummary {
         action: "kinesis:DescribeStreamSummary",
         kind: Kind::Unary,
         access: Access::Read,
-        calls_per_second: Some(20),
+        calls_per_second: Some(CallRate::PerAccount(20)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -759,7 +761,7 @@ impl Operation for DisableEnhancedMonitoring {
         action: "kinesis:DisableEnhancedMonitoring",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: None,
+        calls_per_second: Some(CallRate::PerResource(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -801,7 +803,7 @@ impl Operation for EnableEnhancedMonitoring {
         action: "kinesis:EnableEnhancedMonitoring",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: None,
+        calls_per_second: Some(CallRate::PerResource(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -879,7 +881,7 @@ impl Operation for GetResourcePolicy {
         action: "kinesis:GetResourcePolicy",
         kind: Kind::Unary,
         access: Access::Read,
-        calls_per_second: None,
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -957,7 +959,7 @@ impl Operation for IncreaseStreamRetentionPeriod {
         action: "kinesis:IncreaseStreamRetentionPeriod",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerResource(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -999,7 +1001,7 @@ impl Operation for ListChannels {
         action: "kinesis:ListChannels",
         kind: Kind::Unary,
         access: Access::Read,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -1071,7 +1073,7 @@ impl Operation for ListShards {
         action: "kinesis:ListShards",
         kind: Kind::Unary,
         access: Access::Read,
-        calls_per_second: Some(1000),
+        calls_per_second: Some(CallRate::PerResource(1000)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -1113,7 +1115,7 @@ impl Operation for ListStreamConsumers {
         action: "kinesis:ListStreamConsumers",
         kind: Kind::Unary,
         access: Access::Read,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerResource(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -1149,7 +1151,7 @@ impl Operation for ListStreams {
         action: "kinesis:ListStreams",
         kind: Kind::Unary,
         access: Access::Read,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -1185,7 +1187,7 @@ impl Operation for ListTagsForResource {
         action: "kinesis:ListTagsForResource",
         kind: Kind::Unary,
         access: Access::Read,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -1221,7 +1223,7 @@ impl Operation for ListTagsForStream {
         action: "kinesis:ListTagsForStream",
         kind: Kind::Unary,
         access: Access::Read,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -1263,7 +1265,7 @@ impl Operation for MergeShards {
         action: "kinesis:MergeShards",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -1389,7 +1391,7 @@ impl Operation for PutResourcePolicy {
         action: "kinesis:PutResourcePolicy",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: None,
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -1497,7 +1499,7 @@ impl Operation for RegisterStreamConsumer {
         action: "kinesis:RegisterStreamConsumer",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -1533,7 +1535,7 @@ impl Operation for RemoveTagsFromStream {
         action: "kinesis:RemoveTagsFromStream",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -1611,7 +1613,7 @@ impl Operation for SplitShard {
         action: "kinesis:SplitShard",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -1773,7 +1775,7 @@ impl Operation for TagResource {
         action: "kinesis:TagResource",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -1809,7 +1811,7 @@ impl Operation for UntagResource {
         action: "kinesis:UntagResource",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -1845,7 +1847,7 @@ impl Operation for UpdateAccountSettings {
         action: "kinesis:UpdateAccountSettings",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -1881,7 +1883,7 @@ impl Operation for UpdateChannel {
         action: "kinesis:UpdateChannel",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -2067,7 +2069,7 @@ impl Operation for UpdateShardCount {
         action: "kinesis:UpdateShardCount",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(10),
+        calls_per_second: Some(CallRate::PerAccount(10)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -2184,7 +2186,7 @@ impl Operation for UpdateStreamWarmThroughput {
         action: "kinesis:UpdateStreamWarmThroughput",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
