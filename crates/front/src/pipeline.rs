@@ -119,15 +119,14 @@ where
     response
 }
 
-/// How a request wants to be answered. An empty body of unknown type is answered in CBOR
+/// How a request wants to be answered. An empty body of another type is answered in CBOR
 /// (kinesalite's recorded behaviour).
 fn dialect_of(routes: &Routes, head: &Parts, route: Route<'_>) -> Dialect {
     match route {
         Route::Target(target, content) => {
             let codec = match content {
                 Content::Codec(codec) => codec,
-                Content::Legacy => Codec::Json,
-                Content::Unknown => Codec::Cbor,
+                Content::Legacy | Content::Unknown => Codec::Cbor,
             };
             Dialect::Target(codec, routes.content_type_of(codec, target))
         }

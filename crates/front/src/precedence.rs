@@ -56,9 +56,9 @@ pub(crate) enum Verdict {
     Unknown,
     /// `SerializationException` without words.
     Serialization,
-    /// 200 with the older protocol's `UnknownOperationException`.
+    /// 404 with the older protocol's `UnknownOperationException`.
     LegacyUnknown,
-    /// 200 with the older protocol's `SerializationException`.
+    /// 400 with the older protocol's `SerializationException`.
     LegacySerialization,
     /// What the signature check said.
     Signature,
@@ -92,21 +92,14 @@ const NO_OPERATION: &[Named] = &[Named::Nothing, Named::Stranger];
 pub(crate) const ROWS: [Row; 12] = [
     Row { preflight: &[true], verdict: Verdict::Preflight, ..ANY },
     Row { post: &[false], verdict: Verdict::DeniedXml, ..ANY },
-    // Without a body even an unknown content type is answered in words of its codec.
+    // Without a body the content type decides nothing but the codec of the answer.
     Row {
         body: &[BodyState::Empty],
         target: &[Named::Operation],
-        content: &[Content::Codec(Codec::Json), Content::Codec(Codec::Cbor), Content::Unknown],
         verdict: Verdict::Serialization,
         ..ANY
     },
-    Row {
-        body: &[BodyState::Empty],
-        target: NO_OPERATION,
-        content: &[Content::Codec(Codec::Json), Content::Codec(Codec::Cbor), Content::Unknown],
-        verdict: Verdict::Unknown,
-        ..ANY
-    },
+    Row { body: &[BodyState::Empty], target: NO_OPERATION, verdict: Verdict::Unknown, ..ANY },
     Row {
         content: &[Content::Unknown],
         target: &[Named::Nothing],
@@ -122,7 +115,7 @@ pub(crate) const ROWS: [Row; 12] = [
     },
     Row {
         content: &[Content::Legacy],
-        body: &[BodyState::Empty, BodyState::Sound],
+        body: &[BodyState::Sound],
         verdict: Verdict::LegacyUnknown,
         ..ANY
     },
@@ -174,7 +167,7 @@ mod tests {
     const BODIES: [BodyState; 3] = [BodyState::Empty, BodyState::Broken, BodyState::Sound];
 
     /// What the pages say, case by case: content, target, body, signed, verdict.
-    const RECORDED: [(Content, Named, BodyState, bool, Verdict); 24] = [
+    const RECORDED: [(Content, Named, BodyState, bool, Verdict); 25] = [
         // No body.
         (JSON, Named::Nothing, BodyState::Empty, false, Verdict::Unknown),
         (JSON, Named::Stranger, BodyState::Empty, true, Verdict::Unknown),
@@ -189,7 +182,8 @@ mod tests {
         (Content::Unknown, Named::Stranger, BodyState::Sound, true, Verdict::UnknownXml),
         (Content::Unknown, Named::Operation, BodyState::Sound, false, Verdict::UnknownXml),
         // The older protocol.
-        (Content::Legacy, Named::Nothing, BodyState::Empty, true, Verdict::LegacyUnknown),
+        (Content::Legacy, Named::Nothing, BodyState::Empty, true, Verdict::Unknown),
+        (Content::Legacy, Named::Operation, BodyState::Empty, true, Verdict::Serialization),
         (Content::Legacy, Named::Operation, BodyState::Sound, false, Verdict::LegacyUnknown),
         (Content::Legacy, Named::Operation, BodyState::Broken, false, Verdict::LegacySerialization),
         (Content::Legacy, Named::Nothing, BodyState::Broken, true, Verdict::LegacySerialization),

@@ -34,8 +34,8 @@ pub(crate) enum Refusal {
     Fault(Fault),
     /// In XML: what the caller speaks is unknown.
     Xml { status: StatusCode, code: &'static str, message: Option<&'static str> },
-    /// Status 200 and the error in the body, as an older protocol had it.
-    Legacy { code: &'static str, message_member: &'static str },
+    /// The error in an envelope, as an older protocol had it.
+    Legacy { status: StatusCode, code: &'static str },
     /// Not an error: permission for a browser.
     Preflight,
 }
@@ -63,10 +63,10 @@ impl Refusal {
             Verdict::Unknown => Refusal::Fault(Fault::bare("UnknownOperationException")),
             Verdict::Serialization => Refusal::Fault(Fault::bare("SerializationException")),
             Verdict::LegacyUnknown => {
-                Refusal::Legacy { code: "UnknownOperationException", message_member: "message" }
+                Refusal::Legacy { status: StatusCode::NOT_FOUND, code: "UnknownOperationException" }
             }
             Verdict::LegacySerialization => {
-                Refusal::Legacy { code: "SerializationException", message_member: "Message" }
+                Refusal::Legacy { status: StatusCode::BAD_REQUEST, code: "SerializationException" }
             }
             Verdict::Signature | Verdict::Operation => Refusal::Fault(fault),
         }
@@ -195,13 +195,13 @@ pub(crate) fn refusal_response(
             };
             response(*status, None, AnswerBody::whole(text.into()), ids)
         }
-        Refusal::Legacy { code, message_member } => {
+        Refusal::Legacy { status, code } => {
             let text = format!(
-                "{{\"Output\":{{\"__type\":\"com.amazon.coral.service#{code}\",\
-                 \"{message_member}\":null}},\"Version\":\"1.0\"}}"
+                "{{\"Output\":{{\"__type\":\"com.amazon.coral.service#{code}\"}},\
+                 \"Version\":\"1.0\"}}"
             );
             let body = AnswerBody::whole(text.into());
-            response(StatusCode::OK, Some("application/json"), body, ids)
+            response(*status, Some("application/json"), body, ids)
         }
         Refusal::Preflight => preflight_response(request, ids),
     }

@@ -18,6 +18,7 @@ pub mod operation;
 pub mod pattern;
 pub mod query;
 pub mod schema;
+pub mod structure;
 pub mod timestamp;
 pub mod value;
 

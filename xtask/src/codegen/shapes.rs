@@ -36,7 +36,8 @@ pub(super) fn module(service: &Service<'_>) -> Result<String, Failure> {
 
 fn structure(service: &Service<'_>, name: &str, shape: &Shape) -> Result<String, Failure> {
     let mut text = format!(
-        "#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]\npub struct {name} {{\n"
+        "#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]\n\
+         #[serde(remote = \"Self\")]\npub struct {name} {{\n"
     );
     for (member, reference) in shape.members.iter() {
         let kind = rust_type(service, &reference.shape)?;
@@ -56,7 +57,7 @@ fn structure(service: &Service<'_>, name: &str, shape: &Shape) -> Result<String,
     if names::collide(&fields) {
         return Err(format!("{name}: two members have one name in Rust").into());
     }
-    text += "}\n\n";
+    writeln!(text, "}}\n\nwire::structure! {{ {name} }}\n")?;
     Ok(text)
 }
 

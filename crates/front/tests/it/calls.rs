@@ -211,12 +211,18 @@ async fn plain_json_is_answered_as_long_ago() {
         let headers = [("content-type", "application/json"), ("x-amz-target", ECHO)];
         server.send(&server.message(&headers, body.as_bytes())).await
     };
-    let unknown = r#"{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException","message":null},"Version":"1.0"}"#;
-    let broken = r#"{"Output":{"__type":"com.amazon.coral.service#SerializationException","Message":null},"Version":"1.0"}"#;
-    for (body, expected) in [("{}", unknown), ("", unknown), ("hello", broken)] {
+    let told = |code: &str| {
+        format!(r#"{{"Output":{{"__type":"com.amazon.coral.service#{code}"}},"Version":"1.0"}}"#)
+    };
+    for (body, status, code) in
+        [("{}", 404, "UnknownOperationException"), ("hello", 400, "SerializationException")]
+    {
         let reply: Reply = send(body).await;
-        assert_eq!((reply.status, reply.text().as_str()), (200, expected), "{body}");
+        assert_eq!((reply.status, reply.text()), (status, told(code)), "{body}");
     }
+    let empty = send("").await;
+    assert_eq!((empty.status, empty.header("content-type")), (400, Some(CBOR)));
+    assert!(empty.body.windows(22).any(|window| window == b"SerializationException"));
 }
 
 #[tokio::test]

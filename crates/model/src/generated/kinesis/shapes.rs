@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use wire::{Blob, Timestamp};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AcknowledgeDeadLetterQueueRecordsErrorEntry {
     #[serde(rename = "ReceiptHandle")]
     pub receipt_handle: String,
@@ -18,7 +19,10 @@ pub struct AcknowledgeDeadLetterQueueRecordsErrorEntry {
     pub error_message: Option<String>,
 }
 
+wire::structure! { AcknowledgeDeadLetterQueueRecordsErrorEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AcknowledgeDeadLetterQueueRecordsInput {
     #[serde(rename = "QueueARN")]
     pub queue_arn: String,
@@ -26,7 +30,10 @@ pub struct AcknowledgeDeadLetterQueueRecordsInput {
     pub entries: Vec<AcknowledgeDeadLetterQueueRecordsRequestEntry>,
 }
 
+wire::structure! { AcknowledgeDeadLetterQueueRecordsInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AcknowledgeDeadLetterQueueRecordsOutput {
     #[serde(rename = "Successful")]
     pub successful: Vec<AcknowledgeDeadLetterQueueRecordsResultEntry>,
@@ -34,19 +41,28 @@ pub struct AcknowledgeDeadLetterQueueRecordsOutput {
     pub failed: Vec<AcknowledgeDeadLetterQueueRecordsErrorEntry>,
 }
 
+wire::structure! { AcknowledgeDeadLetterQueueRecordsOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AcknowledgeDeadLetterQueueRecordsRequestEntry {
     #[serde(rename = "ReceiptHandle")]
     pub receipt_handle: String,
 }
 
+wire::structure! { AcknowledgeDeadLetterQueueRecordsRequestEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AcknowledgeDeadLetterQueueRecordsResultEntry {
     #[serde(rename = "ReceiptHandle")]
     pub receipt_handle: String,
 }
 
+wire::structure! { AcknowledgeDeadLetterQueueRecordsResultEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AcknowledgeQueueRecordsErrorEntry {
     #[serde(rename = "ReceiptHandle")]
     pub receipt_handle: String,
@@ -56,7 +72,10 @@ pub struct AcknowledgeQueueRecordsErrorEntry {
     pub error_message: Option<String>,
 }
 
+wire::structure! { AcknowledgeQueueRecordsErrorEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AcknowledgeQueueRecordsInput {
     #[serde(rename = "QueueARN")]
     pub queue_arn: String,
@@ -64,7 +83,10 @@ pub struct AcknowledgeQueueRecordsInput {
     pub entries: Vec<AcknowledgeQueueRecordsRequestEntry>,
 }
 
+wire::structure! { AcknowledgeQueueRecordsInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AcknowledgeQueueRecordsOutput {
     #[serde(rename = "Successful")]
     pub successful: Vec<AcknowledgeQueueRecordsResultEntry>,
@@ -72,19 +94,28 @@ pub struct AcknowledgeQueueRecordsOutput {
     pub failed: Vec<AcknowledgeQueueRecordsErrorEntry>,
 }
 
+wire::structure! { AcknowledgeQueueRecordsOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AcknowledgeQueueRecordsRequestEntry {
     #[serde(rename = "ReceiptHandle")]
     pub receipt_handle: String,
 }
 
+wire::structure! { AcknowledgeQueueRecordsRequestEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AcknowledgeQueueRecordsResultEntry {
     #[serde(rename = "ReceiptHandle")]
     pub receipt_handle: String,
 }
 
+wire::structure! { AcknowledgeQueueRecordsResultEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AddTagsToStreamInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -96,7 +127,10 @@ pub struct AddTagsToStreamInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { AddTagsToStreamInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ChannelDescription {
     #[serde(rename = "ChannelName")]
     pub channel_name: String,
@@ -132,6 +166,8 @@ pub struct ChannelDescription {
     pub logging_configuration: ChannelLoggingConfiguration,
 }
 
+wire::structure! { ChannelDescription }
+
 wire::open_enum! {
     pub enum ChannelDestinationType {
         S3 = "S3",
@@ -140,12 +176,15 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ChannelEncryptionConfiguration {
     #[serde(rename = "EncryptionType")]
     pub encryption_type: ChannelEncryptionType,
     #[serde(rename = "KeyId")]
     pub key_id: String,
 }
+
+wire::structure! { ChannelEncryptionConfiguration }
 
 wire::open_enum! {
     pub enum ChannelEncryptionType {
@@ -154,16 +193,22 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ChannelLoggingConfiguration {
     #[serde(rename = "CloudWatchLogs")]
     pub cloud_watch_logs: CloudWatchLogs,
 }
 
+wire::structure! { ChannelLoggingConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ChannelLoggingUpdateInput {
     #[serde(rename = "CloudWatchLogs")]
     pub cloud_watch_logs: CloudWatchLogsUpdateInput,
 }
+
+wire::structure! { ChannelLoggingUpdateInput }
 
 wire::open_enum! {
     pub enum ChannelStatus {
@@ -176,6 +221,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ChannelStreamConfiguration {
     #[serde(rename = "StreamARN")]
     pub stream_arn: String,
@@ -183,7 +229,10 @@ pub struct ChannelStreamConfiguration {
     pub record_configuration: RecordConfiguration,
 }
 
+wire::structure! { ChannelStreamConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ChannelStreamDescription {
     #[serde(rename = "StreamARN")]
     pub stream_arn: String,
@@ -193,7 +242,10 @@ pub struct ChannelStreamDescription {
     pub record_configuration: RecordConfiguration,
 }
 
+wire::structure! { ChannelStreamDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ChannelStreamIdentifier {
     #[serde(rename = "StreamARN")]
     pub stream_arn: String,
@@ -201,7 +253,10 @@ pub struct ChannelStreamIdentifier {
     pub stream_creation_timestamp: Timestamp,
 }
 
+wire::structure! { ChannelStreamIdentifier }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ChannelSummary {
     #[serde(rename = "ChannelName")]
     pub channel_name: String,
@@ -221,7 +276,10 @@ pub struct ChannelSummary {
     pub streams: Vec<ChannelStreamIdentifier>,
 }
 
+wire::structure! { ChannelSummary }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ChildShard {
     #[serde(rename = "ShardId")]
     pub shard_id: String,
@@ -231,7 +289,10 @@ pub struct ChildShard {
     pub hash_key_range: HashKeyRange,
 }
 
+wire::structure! { ChildShard }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct CloudWatchLogs {
     #[serde(rename = "Enabled")]
     pub enabled: bool,
@@ -241,7 +302,10 @@ pub struct CloudWatchLogs {
     pub log_stream_name: Option<String>,
 }
 
+wire::structure! { CloudWatchLogs }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct CloudWatchLogsUpdateInput {
     #[serde(rename = "Enabled")]
     pub enabled: bool,
@@ -251,7 +315,10 @@ pub struct CloudWatchLogsUpdateInput {
     pub log_stream_name: Option<String>,
 }
 
+wire::structure! { CloudWatchLogsUpdateInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Consumer {
     #[serde(rename = "ConsumerName")]
     pub consumer_name: String,
@@ -263,7 +330,10 @@ pub struct Consumer {
     pub consumer_creation_timestamp: Timestamp,
 }
 
+wire::structure! { Consumer }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ConsumerDescription {
     #[serde(rename = "ConsumerName")]
     pub consumer_name: String,
@@ -277,6 +347,8 @@ pub struct ConsumerDescription {
     pub stream_arn: String,
 }
 
+wire::structure! { ConsumerDescription }
+
 wire::open_enum! {
     pub enum ConsumerStatus {
         Creating = "CREATING",
@@ -286,6 +358,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct CreateChannelInput {
     #[serde(rename = "ChannelName")]
     pub channel_name: String,
@@ -313,13 +386,19 @@ pub struct CreateChannelInput {
     pub logging_configuration: Option<ChannelLoggingConfiguration>,
 }
 
+wire::structure! { CreateChannelInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct CreateChannelOutput {
     #[serde(rename = "ChannelDescription")]
     pub channel_description: ChannelDescription,
 }
 
+wire::structure! { CreateChannelOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct CreateQueueInput {
     #[serde(rename = "QueueName")]
     pub queue_name: String,
@@ -331,13 +410,19 @@ pub struct CreateQueueInput {
     pub tags: Option<BTreeMap<String, String>>,
 }
 
+wire::structure! { CreateQueueInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct CreateQueueOutput {
     #[serde(rename = "QueueDescription")]
     pub queue_description: QueueDescription,
 }
 
+wire::structure! { CreateQueueOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct CreateStreamInput {
     #[serde(rename = "StreamName")]
     pub stream_name: String,
@@ -359,7 +444,10 @@ pub struct CreateStreamInput {
     pub record_distribution_strategy: Option<RecordDistributionStrategy>,
 }
 
+wire::structure! { CreateStreamInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DeadLetterConfiguration {
     #[serde(rename = "TargetType")]
     pub target_type: TargetType,
@@ -367,7 +455,10 @@ pub struct DeadLetterConfiguration {
     pub max_receive_count: Option<i32>,
 }
 
+wire::structure! { DeadLetterConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DeadLetterQueueS3Configuration {
     #[serde(rename = "BucketARN")]
     pub bucket_arn: String,
@@ -377,7 +468,10 @@ pub struct DeadLetterQueueS3Configuration {
     pub error_output_prefix: Option<String>,
 }
 
+wire::structure! { DeadLetterQueueS3Configuration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DecreaseStreamRetentionPeriodInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -389,19 +483,28 @@ pub struct DecreaseStreamRetentionPeriodInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { DecreaseStreamRetentionPeriodInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DeleteChannelInput {
     #[serde(rename = "ChannelARN")]
     pub channel_arn: String,
 }
 
+wire::structure! { DeleteChannelInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DeleteQueueInput {
     #[serde(rename = "QueueARN")]
     pub queue_arn: String,
 }
 
+wire::structure! { DeleteQueueInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DeleteResourcePolicyInput {
     #[serde(rename = "ResourceARN")]
     pub resource_arn: String,
@@ -409,7 +512,10 @@ pub struct DeleteResourcePolicyInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { DeleteResourcePolicyInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DeleteStreamInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -421,7 +527,10 @@ pub struct DeleteStreamInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { DeleteStreamInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DeregisterStreamConsumerInput {
     #[serde(rename = "StreamARN", default, skip_serializing_if = "Option::is_none")]
     pub stream_arn: Option<String>,
@@ -433,10 +542,16 @@ pub struct DeregisterStreamConsumerInput {
     pub stream_id: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct DescribeAccountSettingsInput {}
+wire::structure! { DeregisterStreamConsumerInput }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct DescribeAccountSettingsInput {}
+
+wire::structure! { DescribeAccountSettingsInput }
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DescribeAccountSettingsOutput {
     #[serde(
         rename = "MinimumThroughputBillingCommitment",
@@ -446,22 +561,34 @@ pub struct DescribeAccountSettingsOutput {
     pub minimum_throughput_billing_commitment: Option<MinimumThroughputBillingCommitmentOutput>,
 }
 
+wire::structure! { DescribeAccountSettingsOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DescribeChannelInput {
     #[serde(rename = "ChannelARN")]
     pub channel_arn: String,
 }
 
+wire::structure! { DescribeChannelInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DescribeChannelOutput {
     #[serde(rename = "ChannelDescription")]
     pub channel_description: ChannelDescription,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct DescribeLimitsInput {}
+wire::structure! { DescribeChannelOutput }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct DescribeLimitsInput {}
+
+wire::structure! { DescribeLimitsInput }
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DescribeLimitsOutput {
     #[serde(rename = "ShardLimit")]
     pub shard_limit: i32,
@@ -477,19 +604,28 @@ pub struct DescribeLimitsOutput {
     pub channel_count_limit: Option<i32>,
 }
 
+wire::structure! { DescribeLimitsOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DescribeQueueInput {
     #[serde(rename = "QueueARN")]
     pub queue_arn: String,
 }
 
+wire::structure! { DescribeQueueInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DescribeQueueOutput {
     #[serde(rename = "QueueDescription")]
     pub queue_description: QueueDescription,
 }
 
+wire::structure! { DescribeQueueOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DescribeStreamConsumerInput {
     #[serde(rename = "StreamARN", default, skip_serializing_if = "Option::is_none")]
     pub stream_arn: Option<String>,
@@ -501,13 +637,19 @@ pub struct DescribeStreamConsumerInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { DescribeStreamConsumerInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DescribeStreamConsumerOutput {
     #[serde(rename = "ConsumerDescription")]
     pub consumer_description: ConsumerDescription,
 }
 
+wire::structure! { DescribeStreamConsumerOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DescribeStreamInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -521,13 +663,19 @@ pub struct DescribeStreamInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { DescribeStreamInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DescribeStreamOutput {
     #[serde(rename = "StreamDescription")]
     pub stream_description: StreamDescription,
 }
 
+wire::structure! { DescribeStreamOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DescribeStreamSummaryInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -537,13 +685,19 @@ pub struct DescribeStreamSummaryInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { DescribeStreamSummaryInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DescribeStreamSummaryOutput {
     #[serde(rename = "StreamDescriptionSummary")]
     pub stream_description_summary: StreamDescriptionSummary,
 }
 
+wire::structure! { DescribeStreamSummaryOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DisableEnhancedMonitoringInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -555,7 +709,10 @@ pub struct DisableEnhancedMonitoringInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { DisableEnhancedMonitoringInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct EnableEnhancedMonitoringInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -567,6 +724,8 @@ pub struct EnableEnhancedMonitoringInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { EnableEnhancedMonitoringInput }
+
 wire::open_enum! {
     pub enum EncryptionType {
         None = "NONE",
@@ -575,12 +734,16 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct EnhancedMetrics {
     #[serde(rename = "ShardLevelMetrics", default, skip_serializing_if = "Option::is_none")]
     pub shard_level_metrics: Option<Vec<MetricsName>>,
 }
 
+wire::structure! { EnhancedMetrics }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct EnhancedMonitoringOutput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -592,7 +755,10 @@ pub struct EnhancedMonitoringOutput {
     pub stream_arn: Option<String>,
 }
 
+wire::structure! { EnhancedMonitoringOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct GetRecordsInput {
     #[serde(rename = "ShardIterator")]
     pub shard_iterator: String,
@@ -606,7 +772,10 @@ pub struct GetRecordsInput {
     pub dry_run: Option<bool>,
 }
 
+wire::structure! { GetRecordsInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct GetRecordsOutput {
     #[serde(rename = "Records")]
     pub records: Vec<Record>,
@@ -618,7 +787,10 @@ pub struct GetRecordsOutput {
     pub child_shards: Option<Vec<ChildShard>>,
 }
 
+wire::structure! { GetRecordsOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct GetResourcePolicyInput {
     #[serde(rename = "ResourceARN")]
     pub resource_arn: String,
@@ -626,13 +798,19 @@ pub struct GetResourcePolicyInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { GetResourcePolicyInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct GetResourcePolicyOutput {
     #[serde(rename = "Policy")]
     pub policy: String,
 }
 
+wire::structure! { GetResourcePolicyOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct GetShardIteratorInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -652,13 +830,19 @@ pub struct GetShardIteratorInput {
     pub dry_run: Option<bool>,
 }
 
+wire::structure! { GetShardIteratorInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct GetShardIteratorOutput {
     #[serde(rename = "ShardIterator", default, skip_serializing_if = "Option::is_none")]
     pub shard_iterator: Option<String>,
 }
 
+wire::structure! { GetShardIteratorOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct HashKeyRange {
     #[serde(rename = "StartingHashKey")]
     pub starting_hash_key: String,
@@ -666,7 +850,10 @@ pub struct HashKeyRange {
     pub ending_hash_key: String,
 }
 
+wire::structure! { HashKeyRange }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct IncreaseStreamRetentionPeriodInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -678,7 +865,10 @@ pub struct IncreaseStreamRetentionPeriodInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { IncreaseStreamRetentionPeriodInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListChannelsInput {
     #[serde(rename = "StreamFilter", default, skip_serializing_if = "Option::is_none")]
     pub stream_filter: Option<Vec<StreamFilter>>,
@@ -688,7 +878,10 @@ pub struct ListChannelsInput {
     pub next_token: Option<String>,
 }
 
+wire::structure! { ListChannelsInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListChannelsOutput {
     #[serde(rename = "ChannelSummaries")]
     pub channel_summaries: Vec<ChannelSummary>,
@@ -696,7 +889,10 @@ pub struct ListChannelsOutput {
     pub next_token: Option<String>,
 }
 
+wire::structure! { ListChannelsOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListQueuesInput {
     #[serde(rename = "MaxResults", default, skip_serializing_if = "Option::is_none")]
     pub max_results: Option<i32>,
@@ -706,7 +902,10 @@ pub struct ListQueuesInput {
     pub stream_filter: Option<Vec<QueueStreamFilter>>,
 }
 
+wire::structure! { ListQueuesInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListQueuesOutput {
     #[serde(rename = "QueueSummaries")]
     pub queue_summaries: Vec<QueueSummary>,
@@ -714,7 +913,10 @@ pub struct ListQueuesOutput {
     pub next_token: Option<String>,
 }
 
+wire::structure! { ListQueuesOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListShardsInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -734,7 +936,10 @@ pub struct ListShardsInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { ListShardsInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListShardsOutput {
     #[serde(rename = "Shards", default, skip_serializing_if = "Option::is_none")]
     pub shards: Option<Vec<Shard>>,
@@ -742,7 +947,10 @@ pub struct ListShardsOutput {
     pub next_token: Option<String>,
 }
 
+wire::structure! { ListShardsOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListStreamConsumersInput {
     #[serde(rename = "StreamARN")]
     pub stream_arn: String,
@@ -756,7 +964,10 @@ pub struct ListStreamConsumersInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { ListStreamConsumersInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListStreamConsumersOutput {
     #[serde(rename = "Consumers", default, skip_serializing_if = "Option::is_none")]
     pub consumers: Option<Vec<Consumer>>,
@@ -764,7 +975,10 @@ pub struct ListStreamConsumersOutput {
     pub next_token: Option<String>,
 }
 
+wire::structure! { ListStreamConsumersOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListStreamsInput {
     #[serde(rename = "Limit", default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i32>,
@@ -774,7 +988,10 @@ pub struct ListStreamsInput {
     pub next_token: Option<String>,
 }
 
+wire::structure! { ListStreamsInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListStreamsOutput {
     #[serde(rename = "StreamNames")]
     pub stream_names: Vec<String>,
@@ -786,7 +1003,10 @@ pub struct ListStreamsOutput {
     pub stream_summaries: Option<Vec<StreamSummary>>,
 }
 
+wire::structure! { ListStreamsOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListTagsForResourceInput {
     #[serde(rename = "ResourceARN")]
     pub resource_arn: String,
@@ -794,13 +1014,19 @@ pub struct ListTagsForResourceInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { ListTagsForResourceInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListTagsForResourceOutput {
     #[serde(rename = "Tags", default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<Tag>>,
 }
 
+wire::structure! { ListTagsForResourceOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListTagsForStreamInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -814,7 +1040,10 @@ pub struct ListTagsForStreamInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { ListTagsForStreamInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListTagsForStreamOutput {
     #[serde(rename = "Tags")]
     pub tags: Vec<Tag>,
@@ -822,7 +1051,10 @@ pub struct ListTagsForStreamOutput {
     pub has_more_tags: bool,
 }
 
+wire::structure! { ListTagsForStreamOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct MergeShardsInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -835,6 +1067,8 @@ pub struct MergeShardsInput {
     #[serde(rename = "StreamId", default, skip_serializing_if = "Option::is_none")]
     pub stream_id: Option<String>,
 }
+
+wire::structure! { MergeShardsInput }
 
 wire::open_enum! {
     pub enum MetricsName {
@@ -850,10 +1084,13 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct MinimumThroughputBillingCommitmentInput {
     #[serde(rename = "Status")]
     pub status: MinimumThroughputBillingCommitmentInputStatus,
 }
+
+wire::structure! { MinimumThroughputBillingCommitmentInput }
 
 wire::open_enum! {
     pub enum MinimumThroughputBillingCommitmentInputStatus {
@@ -863,6 +1100,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct MinimumThroughputBillingCommitmentOutput {
     #[serde(rename = "Status")]
     pub status: MinimumThroughputBillingCommitmentOutputStatus,
@@ -874,6 +1112,8 @@ pub struct MinimumThroughputBillingCommitmentOutput {
     pub earliest_allowed_end_at: Option<Timestamp>,
 }
 
+wire::structure! { MinimumThroughputBillingCommitmentOutput }
+
 wire::open_enum! {
     pub enum MinimumThroughputBillingCommitmentOutputStatus {
         Enabled = "ENABLED",
@@ -883,6 +1123,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PartitionField {
     #[serde(rename = "Transform")]
     pub transform: PartitionTransform,
@@ -890,11 +1131,16 @@ pub struct PartitionField {
     pub source_name: String,
 }
 
+wire::structure! { PartitionField }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PartitionSpec {
     #[serde(rename = "PartitionFields")]
     pub partition_fields: Vec<PartitionField>,
 }
+
+wire::structure! { PartitionSpec }
 
 wire::open_enum! {
     pub enum PartitionTransform {
@@ -903,6 +1149,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PutRecordInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -926,7 +1173,10 @@ pub struct PutRecordInput {
     pub dry_run: Option<bool>,
 }
 
+wire::structure! { PutRecordInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PutRecordOutput {
     #[serde(rename = "ShardId")]
     pub shard_id: String,
@@ -936,7 +1186,10 @@ pub struct PutRecordOutput {
     pub encryption_type: Option<EncryptionType>,
 }
 
+wire::structure! { PutRecordOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PutRecordsInput {
     #[serde(rename = "Records")]
     pub records: Vec<PutRecordsRequestEntry>,
@@ -950,7 +1203,10 @@ pub struct PutRecordsInput {
     pub dry_run: Option<bool>,
 }
 
+wire::structure! { PutRecordsInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PutRecordsOutput {
     #[serde(rename = "FailedRecordCount", default, skip_serializing_if = "Option::is_none")]
     pub failed_record_count: Option<i32>,
@@ -960,7 +1216,10 @@ pub struct PutRecordsOutput {
     pub encryption_type: Option<EncryptionType>,
 }
 
+wire::structure! { PutRecordsOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PutRecordsRequestEntry {
     #[serde(rename = "Data")]
     pub data: Blob,
@@ -970,7 +1229,10 @@ pub struct PutRecordsRequestEntry {
     pub partition_key: Option<String>,
 }
 
+wire::structure! { PutRecordsRequestEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PutRecordsResultEntry {
     #[serde(rename = "SequenceNumber", default, skip_serializing_if = "Option::is_none")]
     pub sequence_number: Option<String>,
@@ -982,7 +1244,10 @@ pub struct PutRecordsResultEntry {
     pub error_message: Option<String>,
 }
 
+wire::structure! { PutRecordsResultEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PutResourcePolicyInput {
     #[serde(rename = "ResourceARN")]
     pub resource_arn: String,
@@ -992,7 +1257,10 @@ pub struct PutResourcePolicyInput {
     pub policy: String,
 }
 
+wire::structure! { PutResourcePolicyInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct QueueAttributes {
     #[serde(rename = "VisibilityTimeoutSeconds", default, skip_serializing_if = "Option::is_none")]
     pub visibility_timeout_seconds: Option<i32>,
@@ -1000,7 +1268,10 @@ pub struct QueueAttributes {
     pub dead_letter_configuration: Option<DeadLetterConfiguration>,
 }
 
+wire::structure! { QueueAttributes }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct QueueDescription {
     #[serde(rename = "QueueName")]
     pub queue_name: String,
@@ -1016,7 +1287,10 @@ pub struct QueueDescription {
     pub queue_attributes: Option<QueueAttributes>,
 }
 
+wire::structure! { QueueDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct QueueRecord {
     #[serde(rename = "ReceiptHandle")]
     pub receipt_handle: String,
@@ -1034,13 +1308,18 @@ pub struct QueueRecord {
     pub receive_count: i32,
 }
 
+wire::structure! { QueueRecord }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct QueueStartingPosition {
     #[serde(rename = "Type")]
     pub r#type: QueueStartingPositionType,
     #[serde(rename = "Timestamp", default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<Timestamp>,
 }
+
+wire::structure! { QueueStartingPosition }
 
 wire::open_enum! {
     pub enum QueueStartingPositionType {
@@ -1060,6 +1339,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct QueueStreamConfiguration {
     #[serde(rename = "StreamARN")]
     pub stream_arn: String,
@@ -1067,7 +1347,10 @@ pub struct QueueStreamConfiguration {
     pub starting_position: Option<QueueStartingPosition>,
 }
 
+wire::structure! { QueueStreamConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct QueueStreamFilter {
     #[serde(rename = "StreamARN")]
     pub stream_arn: String,
@@ -1075,7 +1358,10 @@ pub struct QueueStreamFilter {
     pub stream_creation_timestamp: Option<Timestamp>,
 }
 
+wire::structure! { QueueStreamFilter }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct QueueStreamIdentifier {
     #[serde(rename = "StreamARN")]
     pub stream_arn: String,
@@ -1083,7 +1369,10 @@ pub struct QueueStreamIdentifier {
     pub stream_creation_timestamp: Timestamp,
 }
 
+wire::structure! { QueueStreamIdentifier }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct QueueSummary {
     #[serde(rename = "QueueName")]
     pub queue_name: String,
@@ -1097,7 +1386,10 @@ pub struct QueueSummary {
     pub streams: Vec<QueueStreamIdentifier>,
 }
 
+wire::structure! { QueueSummary }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ReceiveDeadLetterQueueRecordsInput {
     #[serde(rename = "QueueARN")]
     pub queue_arn: String,
@@ -1109,13 +1401,19 @@ pub struct ReceiveDeadLetterQueueRecordsInput {
     pub visibility_timeout_seconds: Option<i32>,
 }
 
+wire::structure! { ReceiveDeadLetterQueueRecordsInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ReceiveDeadLetterQueueRecordsOutput {
     #[serde(rename = "QueueRecords")]
     pub queue_records: Vec<QueueRecord>,
 }
 
+wire::structure! { ReceiveDeadLetterQueueRecordsOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ReceiveQueueRecordsInput {
     #[serde(rename = "QueueARN")]
     pub queue_arn: String,
@@ -1127,13 +1425,19 @@ pub struct ReceiveQueueRecordsInput {
     pub visibility_timeout_seconds: Option<i32>,
 }
 
+wire::structure! { ReceiveQueueRecordsInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ReceiveQueueRecordsOutput {
     #[serde(rename = "QueueRecords")]
     pub queue_records: Vec<QueueRecord>,
 }
 
+wire::structure! { ReceiveQueueRecordsOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Record {
     #[serde(rename = "SequenceNumber")]
     pub sequence_number: String,
@@ -1151,13 +1455,18 @@ pub struct Record {
     pub encryption_type: Option<EncryptionType>,
 }
 
+wire::structure! { Record }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RecordConfiguration {
     #[serde(rename = "RecordFormatType")]
     pub record_format_type: RecordFormatType,
     #[serde(rename = "GSRSchemaARN", default, skip_serializing_if = "Option::is_none")]
     pub gsr_schema_arn: Option<String>,
 }
+
+wire::structure! { RecordConfiguration }
 
 wire::open_enum! {
     pub enum RecordDistributionStrategy {
@@ -1176,6 +1485,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RegisterStreamConsumerInput {
     #[serde(rename = "StreamARN")]
     pub stream_arn: String,
@@ -1187,13 +1497,19 @@ pub struct RegisterStreamConsumerInput {
     pub tags: Option<BTreeMap<String, String>>,
 }
 
+wire::structure! { RegisterStreamConsumerInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RegisterStreamConsumerOutput {
     #[serde(rename = "Consumer")]
     pub consumer: Consumer,
 }
 
+wire::structure! { RegisterStreamConsumerOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RemoveTagsFromStreamInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -1205,7 +1521,10 @@ pub struct RemoveTagsFromStreamInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { RemoveTagsFromStreamInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RestoreDeadLetterQueueRecordsErrorEntry {
     #[serde(rename = "ReceiptHandle")]
     pub receipt_handle: String,
@@ -1215,7 +1534,10 @@ pub struct RestoreDeadLetterQueueRecordsErrorEntry {
     pub error_message: Option<String>,
 }
 
+wire::structure! { RestoreDeadLetterQueueRecordsErrorEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RestoreDeadLetterQueueRecordsInput {
     #[serde(rename = "QueueARN")]
     pub queue_arn: String,
@@ -1223,7 +1545,10 @@ pub struct RestoreDeadLetterQueueRecordsInput {
     pub entries: Vec<RestoreDeadLetterQueueRecordsRequestEntry>,
 }
 
+wire::structure! { RestoreDeadLetterQueueRecordsInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RestoreDeadLetterQueueRecordsOutput {
     #[serde(rename = "Successful")]
     pub successful: Vec<RestoreDeadLetterQueueRecordsResultEntry>,
@@ -1231,17 +1556,25 @@ pub struct RestoreDeadLetterQueueRecordsOutput {
     pub failed: Vec<RestoreDeadLetterQueueRecordsErrorEntry>,
 }
 
+wire::structure! { RestoreDeadLetterQueueRecordsOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RestoreDeadLetterQueueRecordsRequestEntry {
     #[serde(rename = "ReceiptHandle")]
     pub receipt_handle: String,
 }
 
+wire::structure! { RestoreDeadLetterQueueRecordsRequestEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RestoreDeadLetterQueueRecordsResultEntry {
     #[serde(rename = "ReceiptHandle")]
     pub receipt_handle: String,
 }
+
+wire::structure! { RestoreDeadLetterQueueRecordsResultEntry }
 
 wire::open_enum! {
     pub enum S3CompressionType {
@@ -1252,6 +1585,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct S3DestinationConfiguration {
     #[serde(rename = "DataFreshnessInSeconds", default, skip_serializing_if = "Option::is_none")]
     pub data_freshness_in_seconds: Option<i32>,
@@ -1265,7 +1599,10 @@ pub struct S3DestinationConfiguration {
     pub storage_configuration: S3StorageConfiguration,
 }
 
+wire::structure! { S3DestinationConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct S3DestinationDescription {
     #[serde(rename = "DataFreshnessInSeconds")]
     pub data_freshness_in_seconds: i32,
@@ -1275,11 +1612,16 @@ pub struct S3DestinationDescription {
     pub storage_configuration: S3StorageConfiguration,
 }
 
+wire::structure! { S3DestinationDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct S3DestinationUpdateInput {
     #[serde(rename = "DataFreshnessInSeconds")]
     pub data_freshness_in_seconds: i32,
 }
+
+wire::structure! { S3DestinationUpdateInput }
 
 wire::open_enum! {
     pub enum S3StorageClass {
@@ -1290,6 +1632,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct S3StorageConfiguration {
     #[serde(rename = "BucketARN")]
     pub bucket_arn: String,
@@ -1303,6 +1646,8 @@ pub struct S3StorageConfiguration {
     pub compression_type: S3CompressionType,
 }
 
+wire::structure! { S3StorageConfiguration }
+
 wire::open_enum! {
     pub enum S3TablesCompressionType {
         None = "NONE",
@@ -1312,6 +1657,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct S3TablesConfiguration {
     #[serde(rename = "TableBucketARN")]
     pub table_bucket_arn: String,
@@ -1325,7 +1671,10 @@ pub struct S3TablesConfiguration {
     pub partition_spec: Option<PartitionSpec>,
 }
 
+wire::structure! { S3TablesConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct S3TablesDestinationConfiguration {
     #[serde(rename = "DataFreshnessInSeconds", default, skip_serializing_if = "Option::is_none")]
     pub data_freshness_in_seconds: Option<i32>,
@@ -1335,7 +1684,10 @@ pub struct S3TablesDestinationConfiguration {
     pub s3_tables_configuration_list: Vec<S3TablesConfiguration>,
 }
 
+wire::structure! { S3TablesDestinationConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct S3TablesDestinationDescription {
     #[serde(rename = "DataFreshnessInSeconds")]
     pub data_freshness_in_seconds: i32,
@@ -1345,11 +1697,16 @@ pub struct S3TablesDestinationDescription {
     pub s3_tables_configuration_list: Vec<S3TablesConfiguration>,
 }
 
+wire::structure! { S3TablesDestinationDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct S3TablesDestinationUpdateInput {
     #[serde(rename = "DataFreshnessInSeconds")]
     pub data_freshness_in_seconds: i32,
 }
+
+wire::structure! { S3TablesDestinationUpdateInput }
 
 wire::open_enum! {
     pub enum ScalingType {
@@ -1358,6 +1715,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SequenceNumberRange {
     #[serde(rename = "StartingSequenceNumber")]
     pub starting_sequence_number: String,
@@ -1365,7 +1723,10 @@ pub struct SequenceNumberRange {
     pub ending_sequence_number: Option<String>,
 }
 
+wire::structure! { SequenceNumberRange }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Shard {
     #[serde(rename = "ShardId")]
     pub shard_id: String,
@@ -1379,7 +1740,10 @@ pub struct Shard {
     pub sequence_number_range: SequenceNumberRange,
 }
 
+wire::structure! { Shard }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ShardFilter {
     #[serde(rename = "Type")]
     pub r#type: ShardFilterType,
@@ -1388,6 +1752,8 @@ pub struct ShardFilter {
     #[serde(rename = "Timestamp", default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<Timestamp>,
 }
+
+wire::structure! { ShardFilter }
 
 wire::open_enum! {
     pub enum ShardFilterType {
@@ -1411,6 +1777,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SplitShardInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -1424,7 +1791,10 @@ pub struct SplitShardInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { SplitShardInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct StartStreamEncryptionInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -1438,7 +1808,10 @@ pub struct StartStreamEncryptionInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { StartStreamEncryptionInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct StartingPosition {
     #[serde(rename = "Type")]
     pub r#type: ShardIteratorType,
@@ -1448,7 +1821,10 @@ pub struct StartingPosition {
     pub timestamp: Option<Timestamp>,
 }
 
+wire::structure! { StartingPosition }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct StopStreamEncryptionInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -1462,7 +1838,10 @@ pub struct StopStreamEncryptionInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { StopStreamEncryptionInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct StreamDescription {
     #[serde(rename = "StreamName")]
     pub stream_name: String,
@@ -1488,7 +1867,10 @@ pub struct StreamDescription {
     pub key_id: Option<String>,
 }
 
+wire::structure! { StreamDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct StreamDescriptionSummary {
     #[serde(rename = "StreamName")]
     pub stream_name: String,
@@ -1530,13 +1912,18 @@ pub struct StreamDescriptionSummary {
     pub queue_count: Option<i32>,
 }
 
+wire::structure! { StreamDescriptionSummary }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct StreamFilter {
     #[serde(rename = "StreamARN")]
     pub stream_arn: String,
     #[serde(rename = "StreamCreationTimestamp", default, skip_serializing_if = "Option::is_none")]
     pub stream_creation_timestamp: Option<Timestamp>,
 }
+
+wire::structure! { StreamFilter }
 
 wire::open_enum! {
     pub enum StreamMode {
@@ -1546,10 +1933,13 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct StreamModeDetails {
     #[serde(rename = "StreamMode")]
     pub stream_mode: StreamMode,
 }
+
+wire::structure! { StreamModeDetails }
 
 wire::open_enum! {
     pub enum StreamStatus {
@@ -1561,6 +1951,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct StreamSummary {
     #[serde(rename = "StreamName")]
     pub stream_name: String,
@@ -1574,7 +1965,10 @@ pub struct StreamSummary {
     pub stream_creation_timestamp: Option<Timestamp>,
 }
 
+wire::structure! { StreamSummary }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SubscribeToShardEvent {
     #[serde(rename = "Records")]
     pub records: Vec<Record>,
@@ -1589,6 +1983,8 @@ pub struct SubscribeToShardEvent {
     #[serde(rename = "ChildShards", default, skip_serializing_if = "Option::is_none")]
     pub child_shards: Option<Vec<ChildShard>>,
 }
+
+wire::structure! { SubscribeToShardEvent }
 
 /// The events of a stream; a fault ends it.
 #[derive(Clone, Debug, PartialEq)]
@@ -1630,6 +2026,7 @@ impl wire::event_stream::Event for SubscribeToShardEventStream {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SubscribeToShardInput {
     #[serde(rename = "ConsumerARN")]
     pub consumer_arn: String,
@@ -1643,7 +2040,10 @@ pub struct SubscribeToShardInput {
     pub dry_run: Option<bool>,
 }
 
+wire::structure! { SubscribeToShardInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Tag {
     #[serde(rename = "Key")]
     pub key: String,
@@ -1651,7 +2051,10 @@ pub struct Tag {
     pub value: Option<String>,
 }
 
+wire::structure! { Tag }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct TagResourceInput {
     #[serde(rename = "Tags")]
     pub tags: BTreeMap<String, String>,
@@ -1661,6 +2064,8 @@ pub struct TagResourceInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { TagResourceInput }
+
 wire::open_enum! {
     pub enum TargetType {
         BuiltIn = "BUILT_IN",
@@ -1669,6 +2074,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UntagResourceInput {
     #[serde(rename = "TagKeys")]
     pub tag_keys: Vec<String>,
@@ -1678,13 +2084,19 @@ pub struct UntagResourceInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { UntagResourceInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateAccountSettingsInput {
     #[serde(rename = "MinimumThroughputBillingCommitment")]
     pub minimum_throughput_billing_commitment: MinimumThroughputBillingCommitmentInput,
 }
 
+wire::structure! { UpdateAccountSettingsInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateAccountSettingsOutput {
     #[serde(
         rename = "MinimumThroughputBillingCommitment",
@@ -1694,7 +2106,10 @@ pub struct UpdateAccountSettingsOutput {
     pub minimum_throughput_billing_commitment: Option<MinimumThroughputBillingCommitmentOutput>,
 }
 
+wire::structure! { UpdateAccountSettingsOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateChannelInput {
     #[serde(rename = "ChannelARN")]
     pub channel_arn: String,
@@ -1714,13 +2129,19 @@ pub struct UpdateChannelInput {
     pub logging_configuration: Option<ChannelLoggingUpdateInput>,
 }
 
+wire::structure! { UpdateChannelInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateChannelOutput {
     #[serde(rename = "ChannelDescription")]
     pub channel_description: ChannelDescription,
 }
 
+wire::structure! { UpdateChannelOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateDeadLetterQueueRecordsVisibilityErrorEntry {
     #[serde(rename = "ReceiptHandle")]
     pub receipt_handle: String,
@@ -1730,7 +2151,10 @@ pub struct UpdateDeadLetterQueueRecordsVisibilityErrorEntry {
     pub error_message: Option<String>,
 }
 
+wire::structure! { UpdateDeadLetterQueueRecordsVisibilityErrorEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateDeadLetterQueueRecordsVisibilityInput {
     #[serde(rename = "QueueARN")]
     pub queue_arn: String,
@@ -1738,7 +2162,10 @@ pub struct UpdateDeadLetterQueueRecordsVisibilityInput {
     pub entries: Vec<UpdateDeadLetterQueueRecordsVisibilityRequestEntry>,
 }
 
+wire::structure! { UpdateDeadLetterQueueRecordsVisibilityInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateDeadLetterQueueRecordsVisibilityOutput {
     #[serde(rename = "Successful")]
     pub successful: Vec<UpdateDeadLetterQueueRecordsVisibilityResultEntry>,
@@ -1746,7 +2173,10 @@ pub struct UpdateDeadLetterQueueRecordsVisibilityOutput {
     pub failed: Vec<UpdateDeadLetterQueueRecordsVisibilityErrorEntry>,
 }
 
+wire::structure! { UpdateDeadLetterQueueRecordsVisibilityOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateDeadLetterQueueRecordsVisibilityRequestEntry {
     #[serde(rename = "ReceiptHandle")]
     pub receipt_handle: String,
@@ -1754,13 +2184,19 @@ pub struct UpdateDeadLetterQueueRecordsVisibilityRequestEntry {
     pub visibility_timeout_seconds: i32,
 }
 
+wire::structure! { UpdateDeadLetterQueueRecordsVisibilityRequestEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateDeadLetterQueueRecordsVisibilityResultEntry {
     #[serde(rename = "ReceiptHandle")]
     pub receipt_handle: String,
 }
 
+wire::structure! { UpdateDeadLetterQueueRecordsVisibilityResultEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateMaxRecordSizeInput {
     #[serde(rename = "StreamARN", default, skip_serializing_if = "Option::is_none")]
     pub stream_arn: Option<String>,
@@ -1770,7 +2206,10 @@ pub struct UpdateMaxRecordSizeInput {
     pub max_record_size_in_kib: i32,
 }
 
+wire::structure! { UpdateMaxRecordSizeInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateQueueInput {
     #[serde(rename = "QueueARN")]
     pub queue_arn: String,
@@ -1778,13 +2217,19 @@ pub struct UpdateQueueInput {
     pub queue_attributes: QueueAttributes,
 }
 
+wire::structure! { UpdateQueueInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateQueueOutput {
     #[serde(rename = "QueueDescription")]
     pub queue_description: QueueDescription,
 }
 
+wire::structure! { UpdateQueueOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateQueueRecordsVisibilityErrorEntry {
     #[serde(rename = "ReceiptHandle")]
     pub receipt_handle: String,
@@ -1794,7 +2239,10 @@ pub struct UpdateQueueRecordsVisibilityErrorEntry {
     pub error_message: Option<String>,
 }
 
+wire::structure! { UpdateQueueRecordsVisibilityErrorEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateQueueRecordsVisibilityInput {
     #[serde(rename = "QueueARN")]
     pub queue_arn: String,
@@ -1802,7 +2250,10 @@ pub struct UpdateQueueRecordsVisibilityInput {
     pub entries: Vec<UpdateQueueRecordsVisibilityRequestEntry>,
 }
 
+wire::structure! { UpdateQueueRecordsVisibilityInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateQueueRecordsVisibilityOutput {
     #[serde(rename = "Successful")]
     pub successful: Vec<UpdateQueueRecordsVisibilityResultEntry>,
@@ -1810,7 +2261,10 @@ pub struct UpdateQueueRecordsVisibilityOutput {
     pub failed: Vec<UpdateQueueRecordsVisibilityErrorEntry>,
 }
 
+wire::structure! { UpdateQueueRecordsVisibilityOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateQueueRecordsVisibilityRequestEntry {
     #[serde(rename = "ReceiptHandle")]
     pub receipt_handle: String,
@@ -1818,13 +2272,19 @@ pub struct UpdateQueueRecordsVisibilityRequestEntry {
     pub visibility_timeout_seconds: i32,
 }
 
+wire::structure! { UpdateQueueRecordsVisibilityRequestEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateQueueRecordsVisibilityResultEntry {
     #[serde(rename = "ReceiptHandle")]
     pub receipt_handle: String,
 }
 
+wire::structure! { UpdateQueueRecordsVisibilityResultEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateShardCountInput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -1838,7 +2298,10 @@ pub struct UpdateShardCountInput {
     pub stream_id: Option<String>,
 }
 
+wire::structure! { UpdateShardCountInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateShardCountOutput {
     #[serde(rename = "StreamName", default, skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
@@ -1850,7 +2313,10 @@ pub struct UpdateShardCountOutput {
     pub stream_arn: Option<String>,
 }
 
+wire::structure! { UpdateShardCountOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateStreamModeInput {
     #[serde(rename = "StreamARN")]
     pub stream_arn: String,
@@ -1862,7 +2328,10 @@ pub struct UpdateStreamModeInput {
     pub warm_throughput_mibps: Option<i32>,
 }
 
+wire::structure! { UpdateStreamModeInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateStreamRecordDistributionStrategyInput {
     #[serde(rename = "StreamARN")]
     pub stream_arn: String,
@@ -1872,7 +2341,10 @@ pub struct UpdateStreamRecordDistributionStrategyInput {
     pub record_distribution_strategy: RecordDistributionStrategy,
 }
 
+wire::structure! { UpdateStreamRecordDistributionStrategyInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateStreamWarmThroughputInput {
     #[serde(rename = "StreamARN", default, skip_serializing_if = "Option::is_none")]
     pub stream_arn: Option<String>,
@@ -1884,7 +2356,10 @@ pub struct UpdateStreamWarmThroughputInput {
     pub warm_throughput_mibps: i32,
 }
 
+wire::structure! { UpdateStreamWarmThroughputInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateStreamWarmThroughputOutput {
     #[serde(rename = "StreamARN", default, skip_serializing_if = "Option::is_none")]
     pub stream_arn: Option<String>,
@@ -1894,10 +2369,15 @@ pub struct UpdateStreamWarmThroughputOutput {
     pub warm_throughput: Option<WarmThroughputObject>,
 }
 
+wire::structure! { UpdateStreamWarmThroughputOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct WarmThroughputObject {
     #[serde(rename = "TargetMiBps", default, skip_serializing_if = "Option::is_none")]
     pub target_mibps: Option<i32>,
     #[serde(rename = "CurrentMiBps", default, skip_serializing_if = "Option::is_none")]
     pub current_mibps: Option<i32>,
 }
+
+wire::structure! { WarmThroughputObject }
