@@ -83,6 +83,10 @@ pub(crate) struct Serve {
         default_missing_value = "true"
     )]
     pub(crate) in_memory: bool,
+    /// What the server may hold in memory, at least 256MiB; otherwise 1GiB, and 4GiB of records that
+    /// are kept in memory only
+    #[arg(long, env = "LEVADA_MEMORY", value_name = "SIZE", value_parser = parse_memory)]
+    pub(crate) memory: Option<u64>,
     /// Whether signatures are checked
     #[arg(long, env = "LEVADA_AUTH", value_enum, default_value_t = AuthMode::Sigv4)]
     pub(crate) auth: AuthMode,
@@ -344,6 +348,29 @@ fn parse_log(text: &str) -> Result<String, String> {
     telemetry::check_filter(text).map(|()| text.to_owned())
 }
 
+/// A number of bytes: a whole number, alone or with KiB, MiB, GiB or TiB.
+fn parse_bytes(text: &str) -> Result<u64, &'static str> {
+    const WANTED: &str = "a size is a whole number and KiB, MiB, GiB or TiB";
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let count: u64 = digits.parse().map_err(|_| WANTED)?;
+    let shift = match &text[digits.len()..] {
+        "" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        "TiB" => 40,
+        _ => return Err(WANTED),
+    };
+    count.checked_mul(1 << shift).ok_or(WANTED)
+}
+
+fn parse_memory(text: &str) -> Result<u64, &'static str> {
+    match parse_bytes(text)? {
+        bytes if bytes < store::limits::MEMORY_BYTES_MIN => Err("it must be at least 256MiB"),
+        bytes => Ok(bytes),
+    }
+}
+
 fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     const WANTED: &str = "a duration is a whole number and ms, s or m";
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -400,6 +427,12 @@ mod tests {
 
     #[test]
     fn durations() {
+        assert_eq!(parse_bytes("4096"), Ok(4096));
+        assert_eq!(parse_bytes("3GiB"), Ok(3 << 30));
+        assert_eq!(parse_memory("256MiB"), Ok(256 << 20));
+        for wrong in ["", "GiB", "1GB", "1 GiB", "-1", "99999999999TiB", "255MiB"] {
+            assert!(parse_memory(wrong).is_err(), "{wrong}");
+        }
         assert_eq!(parse_duration("0ms"), Ok(Duration::ZERO));
         assert_eq!(parse_duration("2s"), Ok(Duration::from_secs(2)));
         assert_eq!(parse_duration("1m"), Ok(Duration::from_secs(60)));

@@ -51,6 +51,9 @@ pub struct ServerConfig {
     pub account: String,
     /// How long CREATING, UPDATING and DELETING last.
     pub state_delay: Duration,
+    /// What the server may hold in memory, at least [`store::limits::MEMORY_BYTES_MIN`]; otherwise
+    /// the usual.
+    pub memory_bytes: Option<u64>,
     /// The root key pair; `None` for the folder's, which is made on the first start.
     pub root_key: Option<KeyPair>,
     /// Whose certificate TLS connections are shown.
@@ -70,6 +73,7 @@ impl ServerConfig {
             limits: false,
             account: "000000000000".to_owned(),
             state_delay: Duration::ZERO,
+            memory_bytes: None,
             root_key: None,
             tls: Tls::Local { names: Vec::new() },
             development: false,
@@ -169,6 +173,7 @@ impl Server {
     pub async fn start(config: ServerConfig) -> Result<Server, StartError> {
         let (clock, entropy) = (Clock::system(), Entropy::system());
         let store = open_store(&config, &clock, &entropy).await?;
+        let memory_bytes = config.memory_bytes.unwrap_or(store::limits::MEMORY_BYTES_DEFAULT);
         let root_key = root_key(&config, &store, &entropy)?;
         let streams_config =
             streams::Config { state_delay: config.state_delay, limits: config.limits };
@@ -194,6 +199,7 @@ impl Server {
                 certificates: Some(shown.certificates.clone()),
                 elsewhere: api::elsewhere::ELSEWHERE,
                 limits: config.limits,
+                body_budget_bytes: store::limits::body_bytes(memory_bytes),
                 ..FrontConfig::new(config.listen)
             },
             services(streams, token_key, operator, &telemetry, &entropy),
@@ -265,6 +271,10 @@ async fn open_store(
         (Some(location), _) => store::Config::bucket(location.clone()),
         (None, Some(folder)) => store::Config::folder(folder),
         (None, None) => store::Config::in_memory(),
+    };
+    let store_config = match config.memory_bytes {
+        Some(bytes) => store_config.with_memory(bytes),
+        None => store_config,
     };
     let opened = Store::open(store_config, clock.clone(), entropy.clone()).await;
     let store = opened.map_err(StartError::Open)?;

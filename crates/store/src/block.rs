@@ -28,7 +28,7 @@ pub(crate) enum BlockKind {
 
 /// The file a block lies in: a chunk's lane and number, or a segment. Part of its checksum, so that
 /// a block that turns up elsewhere is not believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Home {
     pub(crate) lane: u64,
     pub(crate) number: u64,

@@ -71,10 +71,20 @@ pub struct Config {
     pub flush_bytes: u64,
     /// Age of unflushed data that starts a flush.
     pub flush_after: Duration,
+    /// Requests that wait for the lane, together, at most.
+    pub queue_bytes_max: u64,
     /// Unflushed bytes beyond which writes wait.
     pub tail_bytes_max: u64,
-    /// All tables together, at most.
+    /// Flushed chunks that stay in memory for readers near the tail, at most.
+    pub kept_bytes_max: u64,
+    /// All tables together, keys and values and what keeping them costs, at most.
     pub table_bytes_max: u64,
+    /// Verified blocks of segments in memory, at most.
+    pub block_cache_bytes_max: u64,
+    /// Directories of segments in memory, at most.
+    pub directory_bytes_max: u64,
+    /// Reads that are at the disk, together, at most.
+    pub read_bytes_max: u64,
     /// Data held in memory without a folder, at most.
     pub memory_bytes_max: u64,
     /// While a put to a bucket is on its way, the next one begins once this much waits for it.
@@ -108,18 +118,74 @@ impl Config {
         Config::bucket(BucketLocation { url: MEMORY_URL.to_owned(), options: Vec::new() })
     }
 
-    fn with(data: DataLocation) -> Self {
+    /// The same with other shares: `memory_bytes` for everything that a server holds, at least
+    /// [`limits::MEMORY_BYTES_MIN`]. Data without a disk gets what is left.
+    #[must_use]
+    pub fn with_memory(self, memory_bytes: u64) -> Self {
+        let share = |share: u64| memory_bytes / limits::SHARES * share;
+        let tail_bytes_max = share(limits::TAIL_SHARE);
         Config {
+            queue_bytes_max: share(limits::QUEUE_SHARE),
+            tail_bytes_max,
+            kept_bytes_max: share(limits::KEPT_SHARE),
+            table_bytes_max: share(limits::TABLE_SHARE),
+            block_cache_bytes_max: share(limits::BLOCK_CACHE_SHARE),
+            directory_bytes_max: share(limits::DIRECTORY_SHARE),
+            read_bytes_max: share(limits::READ_SHARE),
+            flush_bytes: self.flush_bytes.min(tail_bytes_max / 2),
+            memory_bytes_max: share(
+                limits::TAIL_SHARE
+                    + limits::KEPT_SHARE
+                    + limits::BLOCK_CACHE_SHARE
+                    + limits::DIRECTORY_SHARE,
+            ),
+            ..self
+        }
+    }
+
+    fn with(data: DataLocation) -> Self {
+        let config = Config {
             data,
             ring_file_bytes: limits::RING_FILE_BYTES,
             ring_bytes_max: limits::RING_BYTES_MAX,
             flush_bytes: limits::FLUSH_BYTES,
             flush_after: limits::FLUSH_AFTER,
-            tail_bytes_max: limits::TAIL_BYTES_MAX,
-            table_bytes_max: limits::TABLE_BYTES_MAX,
-            memory_bytes_max: limits::MEMORY_LANE_BYTES_MAX,
+            queue_bytes_max: 0,
+            tail_bytes_max: 0,
+            kept_bytes_max: 0,
+            table_bytes_max: 0,
+            block_cache_bytes_max: 0,
+            directory_bytes_max: 0,
+            read_bytes_max: 0,
+            memory_bytes_max: 0,
             bucket_ahead_bytes: limits::BUCKET_AHEAD_BYTES,
             bucket_grace: limits::BUCKET_GRACE,
-        }
+        };
+        let shared = config.with_memory(limits::MEMORY_BYTES_DEFAULT);
+        Config { memory_bytes_max: limits::MEMORY_LANE_BYTES_MAX, ..shared }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{CHUNK_BYTES_MAX, COMMIT_BYTES_MAX, MEMORY_BYTES_MIN, READ_BYTES_MAX};
+
+    #[test]
+    fn the_shares_leave_something_and_the_least_memory_holds_the_largest_things() {
+        let shares = limits::QUEUE_SHARE
+            + limits::TAIL_SHARE
+            + limits::KEPT_SHARE
+            + limits::TABLE_SHARE
+            + limits::BLOCK_CACHE_SHARE
+            + limits::DIRECTORY_SHARE
+            + limits::READ_SHARE
+            + limits::BODY_SHARE;
+        assert!(shares < limits::SHARES, "{shares}");
+        let least = Config::folder("x").with_memory(MEMORY_BYTES_MIN);
+        assert!(least.queue_bytes_max > COMMIT_BYTES_MAX as u64);
+        assert!(least.read_bytes_max >= READ_BYTES_MAX as u64);
+        assert!(least.flush_bytes >= CHUNK_BYTES_MAX as u64);
+        assert!(least.tail_bytes_max >= 2 * least.flush_bytes);
     }
 }

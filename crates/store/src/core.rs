@@ -9,10 +9,11 @@ use std::time::Duration;
 use stdx::{Clock, Entropy};
 
 use crate::bucket::BucketDisk;
+use crate::cache::ReadCache;
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::flush::{FlushSignal, Unflushed};
+use crate::flush::{FlushSignal, KeptChunks, Unflushed};
 use crate::health::Condition;
 use crate::lane::{Lane, LaneError, Place, Sabotage, Written};
 use crate::limits::{CHUNK_BYTES_MAX, COMMIT_BYTES_MAX};
@@ -84,6 +85,9 @@ pub(crate) struct Core {
     pub(crate) condition: Condition,
     pub(crate) folder: Option<FolderState>,
     pub(crate) unflushed: Unflushed,
+    /// Flushed chunks that stay in memory for readers near the tail.
+    pub(crate) kept: Mutex<KeptChunks>,
+    pub(crate) read_cache: ReadCache,
     pub(crate) flush_signal: FlushSignal,
     /// Bytes of chunks kept in memory for want of a disk.
     pub(crate) memory_held: Arc<AtomicU64>,
@@ -303,15 +307,8 @@ impl Core {
         let in_memory = self.folder.is_none();
         let SealedChunk { home, bytes, blocks, arrival, effects, waiters } = sealed;
         let bytes_total = bytes.len() as u64;
-        let chunk = Chunk {
-            home,
-            bytes_total,
-            blocks,
-            place,
-            memory: Some(bytes),
-            held: in_memory.then(|| Arc::clone(&self.memory_held)),
-        };
-        let chunk = Arc::new(chunk);
+        let held = in_memory.then(|| Arc::clone(&self.memory_held));
+        let chunk = Arc::new(Chunk::new(home, bytes_total, blocks, place, Some(bytes), held));
         if in_memory {
             self.memory_held.fetch_add(bytes_total, Ordering::Relaxed);
         } else if self.unflushed.push(&chunk, &self.clock, &self.config) {

@@ -4,11 +4,13 @@
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, OFlags};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{Advice, FlockOperation, OFlags, fadvise};
 
 use crate::limits::CHUNK_ALIGN;
 
@@ -55,6 +57,14 @@ pub(crate) trait DiskFile: Send + Sync + Debug {
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
     /// Fills `bytes` from `at`; an error if the file ends before.
     fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()>;
+    /// Appends `count` bytes from `at` to `into`; an error if the file ends before.
+    fn read_onto(&self, into: &mut Vec<u8>, count: usize, at: u64) -> io::Result<()> {
+        let start = into.len();
+        into.resize(start + count, 0);
+        self.read_at(&mut into[start..], at)
+    }
+    /// Says that these bytes will be asked for soon.
+    fn expect_read(&self, _at: u64, _bytes: u64) {}
     /// Makes everything written durable.
     fn sync(&self) -> io::Result<()>;
     /// Sets the length; new bytes are zero.
@@ -161,6 +171,26 @@ impl DiskFile for RealFile {
 
     fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
         self.0.read_exact_at(bytes, at)
+    }
+
+    /// Into memory that has not been zeroed first: a page of records is read in many large pieces.
+    fn read_onto(&self, into: &mut Vec<u8>, count: usize, at: u64) -> io::Result<()> {
+        let start = into.len();
+        into.reserve_exact(count);
+        while into.len() < start + count {
+            let done = (into.len() - start) as u64;
+            match rustix::io::pread(&self.0, spare_capacity(into), at + done) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        into.truncate(start + count);
+        Ok(())
+    }
+
+    fn expect_read(&self, at: u64, bytes: u64) {
+        let _only_a_hint = fadvise(&self.0, at, NonZeroU64::new(bytes), Advice::WillNeed);
     }
 
     fn sync(&self) -> io::Result<()> {

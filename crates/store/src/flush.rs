@@ -69,6 +69,31 @@ impl Unflushed {
     }
 }
 
+/// Flushed chunks that readers near the tail still find in memory, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct KeptChunks {
+    chunks: VecDeque<Arc<Chunk>>,
+    bytes: u64,
+}
+
+impl KeptChunks {
+    /// Takes flushed chunks, and gives back those that there is no room for.
+    fn push(&mut self, flushed: &[Arc<Chunk>], bytes_max: u64) -> Vec<Arc<Chunk>> {
+        for chunk in flushed {
+            self.bytes += chunk.memory_bytes();
+            self.chunks.push_back(Arc::clone(chunk));
+        }
+        let mut gone = Vec::new();
+        while let Some(front) = self.chunks.front()
+            && (self.bytes > bytes_max || front.memory.is_none())
+        {
+            self.bytes -= front.memory_bytes();
+            gone.extend(self.chunks.pop_front());
+        }
+        gone
+    }
+}
+
 /// Wakes the flusher, and those who wait for it.
 #[derive(Debug, Default)]
 pub(crate) struct FlushSignal {
@@ -207,7 +232,12 @@ impl Core {
         if let Some(bucket) = &folder.bucket {
             bucket.condemn_chunks(chunks.iter().map(|chunk| chunk.home));
         }
-        self.forget_flushed(&chunks);
+        chunks.iter().for_each(|chunk| chunk.leave_ring());
+        let gone = {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(&chunks, self.config.kept_bytes_max)
+        };
+        self.forget_chunks(&gone);
         Ok(())
     }
 
@@ -255,13 +285,14 @@ impl Core {
     fn remove_segments(&self, folder: &FolderState, gone: &[Arc<Segment>]) -> io::Result<()> {
         for segment in gone {
             let _kept_open_for_readers = segment.file();
+            folder.segments.forget(segment);
             folder.disk.remove(&crate::segment::name_of(segment.state.number))?;
         }
         Ok(())
     }
 
     /// Takes flushed blocks out of the logs' recent ones.
-    fn forget_flushed(&self, chunks: &[Arc<Chunk>]) {
+    fn forget_chunks(&self, chunks: &[Arc<Chunk>]) {
         let flushed: BTreeSet<_> = chunks.iter().map(|chunk| chunk.home).collect();
         let blocks = chunks.iter().flat_map(|chunk| &chunk.blocks);
         let logs: BTreeSet<LogId> = blocks.map(|block| block.header.log).collect();
@@ -321,7 +352,7 @@ impl Core {
         if blocker.is_some_and(|(log, end)| !trimmed(log, end)) {
             return false;
         }
-        let Ok(directory) = folder.segments.directory(segment) else { return false };
+        let Ok(directory) = folder.segments.directory_once(segment) else { return false };
         let records = directory.iter().filter(|block| block.header.kind == BlockKind::Records);
         let mut ends = records.map(|block| (block.header.log, block.header.end()));
         *blocker = ends.find(|&(log, end)| !trimmed(log, end));
@@ -390,7 +421,7 @@ impl Plan<'_> {
         let mut sources = Vec::new();
         for segment in joined {
             let directory =
-                self.folder.segments.directory(segment).map_err(|error| match error {
+                self.folder.segments.directory_once(segment).map_err(|error| match error {
                     DirectoryError::Io(error) => error,
                     DirectoryError::Damaged => io::Error::other("a segment's directory is damaged"),
                 })?;

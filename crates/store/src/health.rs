@@ -41,6 +41,8 @@ pub(crate) struct Condition {
     /// Whether logs are known only because they have records: the next flush writes all rows.
     pub(crate) inferred: AtomicBool,
     quarantined: Mutex<BTreeSet<Quarantine>>,
+    /// Whether there is any: reads look here first.
+    any_quarantined: AtomicBool,
 }
 
 impl Condition {
@@ -51,12 +53,16 @@ impl Condition {
     /// Remembers and logs damage.
     pub(crate) fn quarantine(&self, place: Quarantine) {
         let name = place.name();
+        self.any_quarantined.store(true, Ordering::Release);
         if self.places().insert(place) {
             tracing::error!(place = name, "acknowledged data is damaged");
         }
     }
 
     pub(crate) fn quarantined(&self) -> Vec<Quarantine> {
+        if !self.any_quarantined.load(Ordering::Acquire) {
+            return Vec::new();
+        }
         self.places().iter().cloned().collect()
     }
 

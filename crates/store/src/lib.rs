@@ -9,6 +9,7 @@ mod aligned;
 mod batch;
 mod block;
 mod bucket;
+mod cache;
 mod chunk;
 mod codec;
 mod config;
@@ -48,6 +49,8 @@ mod damage_tests;
 mod encoding_tests;
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod read_tests;
 #[cfg(test)]
 mod sim_disk;
 #[cfg(test)]

@@ -33,9 +33,54 @@ pub const BLOCK_BYTES_GATHERED_MAX: usize = 32 * 1024;
 /// While a sync runs, this much must be waiting before a second thread wakes to encode it.
 pub const ENCODE_AHEAD_BYTES: usize = 256 * 1024;
 
-/// Requests that wait for the lane hold at most this much memory together; beyond it `append` and
-/// `commit` wait before they are queued.
-pub const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What a server may hold in memory unless told otherwise: all the shares below and, with the rest,
+/// its code, its connections' buffers, a flush and a compaction on their way.
+pub const MEMORY_BYTES_DEFAULT: u64 = 1024 * 1024 * 1024;
+
+/// The least it can be told: the shares then still hold a few of the largest chunks.
+pub const MEMORY_BYTES_MIN: u64 = 256 * 1024 * 1024;
+
+/// The share of the memory that waits for the lane, in 32nds: beyond it `append` and `commit` wait
+/// before they are queued.
+pub const QUEUE_SHARE: u64 = 2;
+
+/// The share of unflushed chunks, which is also what a start has to look through.
+pub const TAIL_SHARE: u64 = 4;
+
+/// The share of chunks that stay for readers near the tail once they are flushed.
+pub const KEPT_SHARE: u64 = 4;
+
+/// The share of the tables' rows.
+pub const TABLE_SHARE: u64 = 8;
+
+/// The share of verified blocks of segments.
+pub const BLOCK_CACHE_SHARE: u64 = 4;
+
+/// The share of the segments' directories.
+pub const DIRECTORY_SHARE: u64 = 1;
+
+/// The share of reads that are at the disk.
+pub const READ_SHARE: u64 = 2;
+
+/// The share that is left to bodies of requests in flight, which are not the store's.
+pub const BODY_SHARE: u64 = 4;
+
+/// What the shares are parts of.
+pub const SHARES: u64 = 32;
+
+/// What bodies of requests may take of this memory.
+pub const fn body_bytes(memory_bytes: u64) -> usize {
+    (memory_bytes / SHARES * BODY_SHARE) as usize
+}
+
+/// Readers of flushed data whose places are remembered: an entry is some 50 bytes.
+pub const READ_MARKS_MAX: usize = 8192;
+
+/// How far ahead of a sequential reader the disk is told what will be asked for.
+pub const READ_AHEAD_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Segments per retention class, at most: each costs every cold read a look into its directory.
+pub const SEGMENTS_PER_CLASS_MAX: usize = 64;
 
 /// One ring file.
 pub const RING_FILE_BYTES: u64 = 16 * 1024 * 1024;
@@ -49,17 +94,11 @@ pub const FLUSH_BYTES: u64 = 64 * 1024 * 1024;
 /// Age of the oldest unflushed entry that starts a flush.
 pub const FLUSH_AFTER: Duration = Duration::from_secs(10);
 
-/// Unflushed bytes beyond which writes wait for the flush: what a start has to look through.
-pub const TAIL_BYTES_MAX: u64 = 128 * 1024 * 1024;
-
 /// A lane this long without a request commits an empty chunk, which proves the one before it.
 pub const IDLE_PROOF_AFTER: Duration = Duration::from_secs(1);
 
 /// How long after a failure the store tries again (a poisoned lane, a full disk).
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// All tables together, keys and values and what keeping them costs.
-pub const TABLE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// What keeping one row in memory costs beside its key and value.
 pub const ROW_OVERHEAD_BYTES: u64 = 96;
@@ -74,9 +113,6 @@ pub const SEGMENT_BLOCK_BYTES: usize = 256 * 1024;
 /// A flush joins the segments before it while they are smaller than this, so that quiet days do not
 /// leave thousands of files.
 pub const SEGMENT_JOIN_BYTES_MAX: u64 = 32 * 1024 * 1024;
-
-/// Segment directories kept in memory, at most.
-pub const DIRECTORY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// One read answers with at most this many bytes, whatever its budget (one record always fits).
 pub const READ_BYTES_MAX: usize = 16 * 1024 * 1024;

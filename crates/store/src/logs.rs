@@ -16,18 +16,47 @@ use crate::lane::Place;
 /// Bytes of a row of the table of logs.
 const LOG_ROW_BYTES: usize = 17;
 
-/// A durable chunk that has not been flushed.
+/// A recent durable chunk: one that has not been flushed, or that is kept in memory after that.
 #[derive(Debug)]
 pub(crate) struct Chunk {
     pub(crate) home: Home,
     pub(crate) bytes_total: u64,
     pub(crate) blocks: Vec<BlockAt>,
-    /// Where it lies on disk, if it does.
-    pub(crate) place: Option<Place>,
+    /// Where it lies in the ring, until it is flushed.
+    place: Mutex<Option<Place>>,
     /// Its bytes, while they are kept.
     pub(crate) memory: Option<Bytes>,
     /// What counts the bytes of all chunks in memory.
     pub(crate) held: Option<Arc<AtomicU64>>,
+}
+
+impl Chunk {
+    pub(crate) fn new(
+        home: Home,
+        bytes_total: u64,
+        blocks: Vec<BlockAt>,
+        place: Option<Place>,
+        memory: Option<Bytes>,
+        held: Option<Arc<AtomicU64>>,
+    ) -> Self {
+        Chunk { home, bytes_total, blocks, place: Mutex::new(place), memory, held }
+    }
+
+    /// Where it lies in the ring.
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It has been flushed: the ring may use its file again.
+    pub(crate) fn leave_ring(&self) {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// What keeping it takes.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let own = self.memory.as_ref().map_or(0, Bytes::len);
+        (own + self.blocks.len() * (size_of::<BlockAt>() + size_of::<Recent>())) as u64
+    }
 }
 
 impl Drop for Chunk {
@@ -38,7 +67,7 @@ impl Drop for Chunk {
     }
 }
 
-/// A block of an unflushed chunk.
+/// A block of a recent chunk.
 #[derive(Clone, Debug)]
 pub(crate) struct Recent {
     pub(crate) chunk: Arc<Chunk>,
@@ -67,7 +96,7 @@ pub(crate) struct LogState {
     pub(crate) end: Option<Position>,
     pub(crate) trimmed_below: Position,
     pub(crate) last_arrival: Option<UnixMillis>,
-    /// Its unflushed blocks, in order.
+    /// Its blocks in recent chunks, in order.
     pub(crate) recent: VecDeque<Recent>,
 }
 

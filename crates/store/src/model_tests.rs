@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
-use stdx::Entropy;
+use stdx::{Entropy, UnixMillis};
 use tokio::sync::oneshot;
 
 use crate::bucket::test_bucket::{TestBucket, open_bucket};
@@ -26,7 +27,7 @@ const STEPS: usize = 150;
 
 #[derive(Clone, Debug, Default)]
 struct ModelLog {
-    records: Vec<(Position, Vec<u8>)>,
+    records: Vec<(Position, UnixMillis, Vec<u8>)>,
     closed: bool,
     trimmed: usize,
 }
@@ -122,10 +123,12 @@ impl Run {
             None => assert_eq!(outcome, AppendOutcome::UnknownLog),
             Some(own) if own.closed => assert_eq!(outcome, AppendOutcome::Closed),
             Some(own) => {
-                let AppendOutcome::Appended { first, .. } = outcome else { panic!("{outcome:?}") };
-                assert!(own.records.last().is_none_or(|(last, _)| *last < first));
+                let AppendOutcome::Appended { first, arrival } = outcome else {
+                    panic!("{outcome:?}")
+                };
+                assert!(own.records.last().is_none_or(|last| last.0 < first && last.1 <= arrival));
                 let positions = (0..).map(|index| first.plus(index));
-                own.records.extend(positions.zip(payloads));
+                own.records.extend(positions.zip(payloads).map(|(at, own)| (at, arrival, own)));
             }
         }
     }
@@ -179,7 +182,7 @@ impl Run {
                 self.model.logs.extend(opens.into_iter().map(|log| (log, ModelLog::default())));
                 for end in committed.closed {
                     let own = self.model.logs.get_mut(&end.log).unwrap();
-                    assert!(own.records.last().is_none_or(|(last, _)| *last < end.end));
+                    assert!(own.records.last().is_none_or(|last| last.0 < end.end));
                     own.closed = true;
                 }
             }
@@ -195,7 +198,7 @@ impl Run {
         }
         let Some(own) = self.model.logs.get(&log) else { return };
         let keep_from = self.below(own.records.len() + 1);
-        let Some(&(below, _)) = own.records.get(keep_from) else { return };
+        let Some(&(below, ..)) = own.records.get(keep_from) else { return };
         self.send(Commit { trims: vec![(log, below)], ..Commit::default() }).unwrap();
         let own = self.model.logs.get_mut(&log).unwrap();
         own.trimmed = own.trimmed.max(keep_from);
@@ -205,6 +208,7 @@ impl Run {
         if self.home.is_crowded(self.core()) {
             self.core().flush().unwrap();
         }
+        self.core().clock.advance(Duration::from_millis(self.below(3) as u64 * 700));
         match self.below(20) {
             0..10 => self.append(),
             10..15 => self.commit(),
@@ -221,24 +225,45 @@ impl Run {
         }
     }
 
+    /// Reads to the end, page by page.
+    fn read_all(
+        &self,
+        log: LogId,
+        mut from: ReadFrom,
+        own: &ModelLog,
+    ) -> Vec<(Position, UnixMillis, Vec<u8>)> {
+        let mut found = Vec::new();
+        loop {
+            let budget = ReadBudget { records_max: 1 + self.below(9), bytes_max: 20_000 };
+            let page = self.core().read_page(log, from, budget, true).unwrap().unwrap();
+            let records = page.records.into_iter();
+            found.extend(records.map(|own| (own.position, own.arrival, own.payload.to_vec())));
+            if page.at_tail {
+                assert_eq!(page.closed_end, own.closed);
+                return found;
+            }
+            from = ReadFrom::Position(page.next);
+        }
+    }
+
     fn check(&self) {
         assert!(self.core().condition.health().ready);
         for (log, own) in &self.model.logs {
-            let mut from = Position::ZERO;
-            let mut found = Vec::new();
-            loop {
-                let budget = ReadBudget { records_max: 1 + self.below(9), bytes_max: 20_000 };
-                let page = self.core().read_page(*log, ReadFrom::Position(from), budget, true);
-                let page = page.unwrap().unwrap();
-                let records = page.records.into_iter();
-                found.extend(records.map(|record| (record.position, record.payload.to_vec())));
-                if page.at_tail {
-                    assert_eq!(page.closed_end, own.closed);
-                    break;
+            let kept = &own.records[own.trimmed..];
+            assert_eq!(self.read_all(*log, ReadFrom::Position(Position::ZERO), own), kept, "{log}");
+            for _ in 0..3 {
+                let Some((at, arrival, _)) = kept.get(self.below(kept.len() + 1)) else { continue };
+                for at in [*at, at.next_lower_bound()] {
+                    let after = kept.iter().filter(|record| record.0 >= at).cloned();
+                    let found = self.read_all(*log, ReadFrom::Position(at), own);
+                    assert_eq!(found, after.collect::<Vec<_>>(), "{log} from {at}");
                 }
-                from = page.next;
+                for time in [arrival.0 - 1, arrival.0, arrival.0 + 1].map(UnixMillis) {
+                    let since = kept.iter().filter(|record| record.1 >= time).cloned();
+                    let found = self.read_all(*log, ReadFrom::Time(time), own);
+                    assert_eq!(found, since.collect::<Vec<_>>(), "{log} since {time:?}");
+                }
             }
-            assert_eq!(found, own.records[own.trimmed..], "{log}");
         }
         self.core().tables.rows(TABLE).read(|rows| {
             let own = rows.iter().map(|(key, row)| (key.clone(), (row.version, row.value.clone())));

@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use stdx::UnixMillis;
 
-use crate::block;
+use crate::block::{self, BlockAt};
+use crate::cache::ReadMark;
 use crate::core::Core;
 use crate::error::ReadError;
 use crate::flush::quarantine;
 use crate::id::{LogId, Position};
-use crate::limits::READ_BYTES_MAX;
+use crate::limits::{READ_AHEAD_BYTES_MAX, READ_BYTES_MAX};
 use crate::logs::LogEntry;
 use crate::manifest::Quarantine;
 use crate::request::{ReadBudget, ReadFrom, ReadPage, StoredRecord};
-use crate::segment::{self, DirectoryError, Segment};
+use crate::segment::{self, Directory, DirectoryError, Segment};
 use crate::source::{BlockError, BlockSource};
 
 /// A read as it goes.
@@ -27,6 +28,32 @@ struct Reading<'a> {
     budget: ReadBudget,
     bytes: usize,
     records: Vec<StoredRecord>,
+    /// The segment's block that the last records came from, or that the next will.
+    spot: Option<Spot>,
+    /// Whether it goes on where another ended.
+    sequential: bool,
+    /// Up to where in the present segment the disk has been told what will be asked for.
+    expected_until: u64,
+}
+
+/// A block of a segment. Holding it keeps the segment's file.
+#[derive(Clone)]
+struct Spot {
+    segment: Arc<Segment>,
+    directory: Directory,
+    index: usize,
+}
+
+impl Spot {
+    fn block(&self) -> &BlockAt {
+        &self.directory[self.index]
+    }
+
+    /// The block of the same log after this one, if there is one in this segment.
+    fn next(&self) -> Option<&BlockAt> {
+        let log = self.block().header.log;
+        self.directory.get(self.index + 1).filter(|next| next.header.log == log)
+    }
 }
 
 /// What is known of a log when a read begins.
@@ -59,8 +86,18 @@ impl Core {
             bytes_max: budget.bytes_max.min(READ_BYTES_MAX),
         };
         let cursor = asked.max(known.trimmed_below);
-        let mut reading =
-            Reading { core: self, log, cursor, since, budget, bytes: 0, records: Vec::new() };
+        let mut reading = Reading {
+            core: self,
+            log,
+            cursor,
+            since,
+            budget,
+            bytes: 0,
+            records: Vec::new(),
+            spot: None,
+            sequential: false,
+            expected_until: 0,
+        };
         if since > UnixMillis(0) && !reading.seek_time(&entry, disk)? {
             return Ok(None);
         }
@@ -71,6 +108,7 @@ impl Core {
             Ended::NeedsDisk => false,
         };
         let next = if at_tail { reading.cursor.max(known.next) } else { reading.cursor };
+        reading.leave_mark();
         let past_end = known.end.is_some_and(|end| next >= end);
         Ok(Some(ReadPage {
             records: reading.records,
@@ -108,7 +146,7 @@ impl Reading<'_> {
                 return if self.records.is_empty() { Err(damage) } else { Ok(Ended::Budget) };
             }
             let Some(source) = source else { return Ok(Ended::Tail) };
-            if !disk && !source.is_in_memory() {
+            if !disk && source.in_file().is_some() {
                 return Ok(Ended::NeedsDisk);
             }
             if self.take(&source)? {
@@ -119,7 +157,7 @@ impl Reading<'_> {
 
     /// The first block that reaches above the cursor. Recent ones are looked at first: a flush shows
     /// the segment before it takes blocks out of them.
-    fn locate(&self, entry: &LogEntry, disk: bool) -> Result<Next, ReadError> {
+    fn locate(&mut self, entry: &LogEntry, disk: bool) -> Result<Next, ReadError> {
         let recent = {
             let state = entry.state();
             if self.cursor >= state.next {
@@ -139,27 +177,124 @@ impl Reading<'_> {
             found
         };
         if let Some((source, true)) = recent {
+            self.spot = None;
             return Ok(Next::Block(source));
         }
         let recent = recent.map(|(source, _)| source);
         let segments = self.core.folder.as_ref().map(|folder| folder.segments.list());
-        if segments.as_ref().is_none_or(|list| list.is_empty()) {
+        let Some(list) = segments.filter(|list| !list.is_empty()) else {
             return Ok(recent.map_or(Next::None, Next::Block));
-        }
+        };
         if !disk {
             return Ok(Next::NeedsDisk);
         }
-        for segment in segments.iter().flat_map(|list| list.iter()) {
-            let directory = self.directory(segment)?;
-            if let Some(block) = segment::find(&directory, self.log, self.cursor) {
-                return segment.source(block).map(Next::Block).map_err(|error| io_error(&error));
-            }
+        self.spot = match self.next_spot(&list)? {
+            Some(spot) => Some(spot),
+            None => self.search(&list, segment::find)?,
+        };
+        if let Some(spot) = &self.spot {
+            let source = spot.segment.source(spot.block());
+            return source.map(Next::Block).map_err(|error| io_error(&error));
         }
         // A block may have been flushed since the recent ones were looked at.
         Ok(match recent {
             Some(recent) => Next::Block(recent),
             None => self.recent_now(entry),
         })
+    }
+
+    /// The block after the last one, or where another read of this cursor ended, if the cursor is in
+    /// it. Positions are unique, so there is then no other.
+    fn next_spot(&mut self, list: &[Arc<Segment>]) -> Result<Option<Spot>, ReadError> {
+        let last = match self.spot.take() {
+            Some(spot) => Some(spot),
+            None => match self.core.read_cache.take_mark(self.log, self.cursor) {
+                Some(mark) => self.marked_spot(list, mark)?,
+                None => None,
+            },
+        };
+        let Some(mut spot) = last else { return Ok(None) };
+        if spot.block().header.end() <= self.cursor {
+            if spot.next().is_none() {
+                return Ok(None);
+            }
+            spot.index += 1;
+        }
+        let header = &spot.block().header;
+        let covers = header.first <= self.cursor && self.cursor < header.end();
+        Ok(covers.then_some(spot))
+    }
+
+    fn marked_spot(
+        &mut self,
+        list: &[Arc<Segment>],
+        mark: ReadMark,
+    ) -> Result<Option<Spot>, ReadError> {
+        self.sequential = true;
+        let segment = list.iter().find(|segment| segment.state.number == mark.segment);
+        let Some(segment) = segment else { return Ok(None) };
+        let directory = self.directory(segment)?;
+        let own = directory.get(mark.index).is_some_and(|block| block.header.log == self.log);
+        let spot = || Spot { segment: Arc::clone(segment), directory, index: mark.index };
+        Ok(own.then(spot))
+    }
+
+    /// The lowest of the blocks that `find` finds in the segments' directories. A log's blocks may lie
+    /// in any order of segments; that in which the cursor lies ends the search.
+    fn search(
+        &self,
+        list: &[Arc<Segment>],
+        find: impl Fn(&[BlockAt], LogId, Position) -> Option<usize>,
+    ) -> Result<Option<Spot>, ReadError> {
+        let mut lowest: Option<Spot> = None;
+        for segment in list {
+            let directory = self.directory(segment)?;
+            let Some(index) = find(&directory, self.log, self.cursor) else { continue };
+            let first = directory[index].header.first;
+            if lowest.as_ref().is_none_or(|lowest| first < lowest.block().header.first) {
+                lowest = Some(Spot { segment: Arc::clone(segment), directory, index });
+            }
+            if first <= self.cursor {
+                break;
+            }
+        }
+        Ok(lowest)
+    }
+
+    /// Tells the disk what this read and, if readers go on like this, the next one will ask for.
+    fn expect(&mut self, source: &BlockSource) {
+        let Some(spot) = &self.spot else { return };
+        if !self.core.read_cache.lacks(source) {
+            return;
+        }
+        let header = &spot.block().header;
+        let record_bytes = u64::from(header.body_bytes) / u64::from(header.count);
+        let left = (self.budget.records_max - self.records.len()) as u64;
+        let left =
+            left.saturating_mul(record_bytes).min((self.budget.bytes_max - self.bytes) as u64);
+        let wanted = if self.sequential { left.saturating_mul(2) } else { left };
+        let start = spot.block().at;
+        let limit = start + wanted.min(READ_AHEAD_BYTES_MAX);
+        let own = spot.directory[spot.index..].iter();
+        let own = own.take_while(|block| block.header.log == self.log && block.at < limit);
+        let end = own.last().map_or(start, |block| block.at + block.header.bytes_total() as u64);
+        let from = start.max(self.expected_until);
+        // One block alone is asked for at once.
+        if end > from
+            && end > start + spot.block().header.bytes_total() as u64
+            && let Ok(file) = spot.segment.file()
+        {
+            file.expect_read(from, end - from);
+            self.expected_until = end;
+        }
+    }
+
+    /// Leaves where the next read goes on.
+    fn leave_mark(&self) {
+        if let Some(spot) = &self.spot {
+            let mark = ReadMark { segment: spot.segment.state.number, index: spot.index };
+            self.core.read_cache.put_mark(self.log, self.cursor, mark);
+        }
     }
 
     fn recent_now(&self, entry: &LogEntry) -> Next {
@@ -171,7 +306,7 @@ impl Reading<'_> {
         }
     }
 
-    fn directory(&self, segment: &Arc<Segment>) -> Result<Arc<Vec<block::BlockAt>>, ReadError> {
+    fn directory(&self, segment: &Segment) -> Result<Directory, ReadError> {
         let folder = self.core.folder.as_ref().expect("only folders have segments");
         folder.segments.directory(segment).map_err(|error| match error {
             DirectoryError::Io(error) => io_error(&error),
@@ -200,12 +335,17 @@ impl Reading<'_> {
                 return Ok(false);
             }
             let list = segments.iter().flat_map(|list| list.iter());
-            for segment in list.filter(|segment| segment.state.arrival_max >= self.since) {
-                let directory = self.directory(segment)?;
-                if let Some(block) = segment::find_time(&directory, self.log, self.since) {
-                    self.cursor = self.cursor.max(block.header.first);
-                    return Ok(true);
-                }
+            let young = list.filter(|segment| segment.state.arrival_max >= self.since);
+            let young: Vec<Arc<Segment>> = young.cloned().collect();
+            let since = self.since;
+            let found = self.search(&young, |directory, log, cursor| {
+                let index = segment::find_time(directory, log, since)?;
+                // What is trimmed lies below the cursor.
+                Some(index.max(segment::find(directory, log, cursor)?))
+            })?;
+            if let Some(spot) = found {
+                self.cursor = self.cursor.max(spot.block().header.first);
+                return Ok(true);
             }
         }
         self.cursor = self.cursor.max(recent);
@@ -261,7 +401,8 @@ impl Reading<'_> {
     /// Takes records of a block; whether the budget is used up.
     fn take(&mut self, source: &BlockSource) -> Result<bool, ReadError> {
         let end = source.header.end();
-        let body = match source.load(self.core.sabotage.verifies()) {
+        self.expect(source);
+        let body = match self.core.read_cache.load(source, self.core.sabotage.verifies()) {
             Ok(body) => body,
             Err(BlockError::Io(error)) => return Err(io_error(&error)),
             Err(BlockError::Damaged) => {
@@ -276,6 +417,8 @@ impl Reading<'_> {
                 return if self.records.is_empty() { Err(damage) } else { Ok(true) };
             }
         };
+        let wanted = self.budget.records_max - self.records.len();
+        self.records.reserve(wanted.min(source.header.count as usize));
         for record in block::records(&source.header, &body).flatten() {
             if record.position < self.cursor || record.arrival < self.since {
                 continue;

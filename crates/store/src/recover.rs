@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use stdx::{Clock, Entropy, UnixMillis};
 
 use crate::block::{self, BLOCK_HEADER_BYTES, BlockHeader, BlockKind, RowEntry};
+use crate::cache::ReadCache;
 use crate::config::Config;
 use crate::core::{Committer, Core, FolderState};
 use crate::disk::Disk;
@@ -83,7 +84,7 @@ pub(crate) fn open_folder(
     settle_names(&*disk).map_err(doing("sync the data folder"))?;
     remove_leftovers(&*disk, &manifest).map_err(doing("remove unfinished files"))?;
     let mut recovered = Recovered::of(&manifest);
-    let segments = load_segments(&disk, &manifest, &mut recovered, sabotage)?;
+    let segments = load_segments(&disk, &manifest, &mut recovered, &config, sabotage)?;
     let ring = Ring::open(Arc::clone(&disk), config.ring_file_bytes, config.ring_bytes_max);
     let ring = Arc::new(ring.map_err(doing("open the ring"))?);
     let scans = scan::scan(&ring.files(), &manifest.lanes, sabotage.verifies());
@@ -134,6 +135,7 @@ impl Parts {
         for chunk in &chunks {
             unflushed.push(chunk, &clock, &config);
         }
+        let read_cache = ReadCache::new(config.block_cache_bytes_max);
         let sequencer =
             Sequencer::new(lane, &logs, Arc::clone(&tables), arrival_last, config.table_bytes_max);
         Core {
@@ -149,6 +151,8 @@ impl Parts {
             condition,
             folder,
             unflushed,
+            kept: Mutex::default(),
+            read_cache,
             flush_signal: FlushSignal::default(),
             memory_held: Arc::default(),
             log_next,
@@ -220,6 +224,7 @@ pub(crate) fn load_segments(
     disk: &Arc<dyn Disk>,
     manifest: &Manifest,
     recovered: &mut Recovered,
+    config: &Config,
     sabotage: Sabotage,
 ) -> Result<Segments, OpenError> {
     let states = &manifest.segments;
@@ -239,7 +244,7 @@ pub(crate) fn load_segments(
         })?;
         recovered.apply_rows(rows);
     }
-    let segments = Segments::default();
+    let segments = Segments::new(config.directory_bytes_max);
     segments.replace(list);
     Ok(segments)
 }
@@ -330,8 +335,7 @@ impl Recovered {
             found.map_or((None, Vec::new()), |(place, blocks)| (Some(place), blocks));
         let arrivals = blocks.iter().map(|block| block.header.arrival_max);
         self.arrival_last = self.arrival_last.max(arrivals.max().unwrap_or_default());
-        let chunk = Chunk { home, bytes_total, blocks, place, memory: None, held: None };
-        let chunk = Arc::new(chunk);
+        let chunk = Arc::new(Chunk::new(home, bytes_total, blocks, place, None, None));
         let effects = self.effects(&chunk, sabotage)?;
         self.infer_logs(&chunk, &effects);
         publish(&self.logs, &self.tables, &chunk, effects);

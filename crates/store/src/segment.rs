@@ -1,9 +1,10 @@
 //! Segments: flushed entries of many logs, sorted by log and position.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use stdx::UnixMillis;
 
 use crate::aligned::AlignedBuffer;
@@ -12,7 +13,7 @@ use crate::chunk::{FOOTER_ENTRY_BYTES, TRAILER_BYTES, Trailer, close_with_traile
 use crate::codec::Layout;
 use crate::disk::{Disk, DiskFile};
 use crate::id::{LogId, Position};
-use crate::limits::{CHUNK_ALIGN, DIRECTORY_BYTES_MAX};
+use crate::limits::{CHUNK_ALIGN, SEGMENTS_PER_CLASS_MAX};
 use crate::manifest::SegmentState;
 use crate::source::{BlockError, BlockSource};
 
@@ -44,15 +45,14 @@ pub(crate) struct Segment {
     pub(crate) state: SegmentState,
     disk: Arc<dyn Disk>,
     file: Mutex<Option<Arc<dyn DiskFile>>>,
-    directory: Mutex<Option<Arc<Vec<BlockAt>>>>,
     /// The log that kept it from being deleted when that was last looked at, and its last position.
     pub(crate) blocker: Mutex<Option<(LogId, Position)>>,
 }
 
 impl Segment {
     pub(crate) fn new(disk: Arc<dyn Disk>, state: SegmentState) -> Self {
-        let (file, directory, blocker) = Default::default();
-        Segment { state, disk, file, directory, blocker }
+        let (file, blocker) = Default::default();
+        Segment { state, disk, file, blocker }
     }
 
     pub(crate) fn home(&self) -> Home {
@@ -68,8 +68,13 @@ impl Segment {
         }
     }
 
-    fn loaded(&self) -> MutexGuard<'_, Option<Arc<Vec<BlockAt>>>> {
-        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The directory from the disk, made anew if it is lost.
+    fn load_directory(&self) -> Result<Directory, DirectoryError> {
+        let read = match self.read_directory()? {
+            Some(directory) => Some(directory),
+            None => self.rebuild_directory()?,
+        };
+        read.map(Arc::new).ok_or(DirectoryError::Damaged)
     }
 
     /// The directory made anew from the blocks themselves, when it is lost; `None` if they are not all
@@ -112,8 +117,8 @@ impl Segment {
             .filter(|trailer| trailer.home == self.home())
             .filter(|trailer| trailer.bytes_total == self.state.bytes_total);
         let Some(trailer) = trailer else { return Ok(None) };
-        let mut footer = vec![0; trailer.footer_bytes()];
-        file.read_at(&mut footer, trailer.footer_at)?;
+        let mut footer = Vec::new();
+        file.read_onto(&mut footer, trailer.footer_bytes(), trailer.footer_at)?;
         Ok(trailer.blocks(&footer))
     }
 
@@ -130,14 +135,43 @@ pub(crate) enum DirectoryError {
     Io(io::Error),
 }
 
-/// All segments, oldest first, and how much their loaded directories take.
-#[derive(Debug, Default)]
+impl From<io::Error> for DirectoryError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => DirectoryError::Damaged,
+            _ => DirectoryError::Io(error),
+        }
+    }
+}
+
+/// A segment's blocks: rows by table and key, then records by log and position.
+pub(crate) type Directory = Arc<Vec<BlockAt>>;
+
+/// What a directory weighs in memory.
+#[derive(Clone, Debug)]
+struct DirectoryWeight;
+
+impl Weighter<u64, Directory> for DirectoryWeight {
+    fn weight(&self, _: &u64, directory: &Directory) -> u64 {
+        ((directory.len() + 1) * size_of::<BlockAt>()) as u64
+    }
+}
+
+/// All segments, oldest first, and those of their directories that are in memory.
+#[derive(Debug)]
 pub(crate) struct Segments {
     list: RwLock<Arc<Vec<Arc<Segment>>>>,
-    directory_bytes: AtomicUsize,
+    directories: Cache<u64, Directory, DirectoryWeight>,
 }
 
 impl Segments {
+    /// None yet, and directories of `directory_bytes_max` bytes together.
+    pub(crate) fn new(directory_bytes_max: u64) -> Self {
+        let directories =
+            Cache::with_weighter(SEGMENTS_PER_CLASS_MAX, directory_bytes_max, DirectoryWeight);
+        Segments { list: RwLock::default(), directories }
+    }
+
     pub(crate) fn list(&self) -> Arc<Vec<Arc<Segment>>> {
         Arc::clone(&self.list.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -146,42 +180,41 @@ impl Segments {
         *self.list.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(segments);
     }
 
-    /// A segment's directory, from memory or disk. When all of them take too much, the others go.
-    pub(crate) fn directory(&self, segment: &Segment) -> Result<Arc<Vec<BlockAt>>, DirectoryError> {
-        if let Some(directory) = &*segment.loaded() {
-            return Ok(Arc::clone(directory));
+    /// A segment's directory, from memory or disk.
+    pub(crate) fn directory(&self, segment: &Segment) -> Result<Directory, DirectoryError> {
+        self.directories.get_or_insert_with(&segment.state.number, || segment.load_directory())
+    }
+
+    /// A directory that is read once, without a place in memory for others.
+    pub(crate) fn directory_once(&self, segment: &Segment) -> Result<Directory, DirectoryError> {
+        match self.directories.peek(&segment.state.number) {
+            Some(directory) => Ok(directory),
+            None => segment.load_directory(),
         }
-        let read = segment.read_directory().map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => DirectoryError::Damaged,
-            _ => DirectoryError::Io(error),
-        })?;
-        let read = match read {
-            Some(directory) => Some(directory),
-            None => segment.rebuild_directory().map_err(DirectoryError::Io)?,
-        };
-        let directory = Arc::new(read.ok_or(DirectoryError::Damaged)?);
-        let bytes = directory.len() * FOOTER_ENTRY_BYTES;
-        if self.directory_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > DIRECTORY_BYTES_MAX {
-            self.list().iter().for_each(|other| *other.loaded() = None);
-            self.directory_bytes.store(bytes, Ordering::Relaxed);
-        }
-        *segment.loaded() = Some(Arc::clone(&directory));
-        Ok(directory)
+    }
+
+    /// Forgets the directory of a segment that is gone.
+    pub(crate) fn forget(&self, segment: &Segment) {
+        self.directories.remove(&segment.state.number);
     }
 }
 
 /// The first block of `log` that reaches above `from`.
-pub(crate) fn find(directory: &[BlockAt], log: LogId, from: Position) -> Option<&BlockAt> {
+pub(crate) fn find(directory: &[BlockAt], log: LogId, from: Position) -> Option<usize> {
     let below = |block: &BlockAt| (block.header.log, block.header.end()) <= (log, from);
-    directory[directory.partition_point(below)..].first().filter(|block| block.header.log == log)
+    first_of(directory, log, directory.partition_point(below))
 }
 
 /// The first block of `log` with a record that arrived at or after `time`.
-pub(crate) fn find_time(directory: &[BlockAt], log: LogId, time: UnixMillis) -> Option<&BlockAt> {
+pub(crate) fn find_time(directory: &[BlockAt], log: LogId, time: UnixMillis) -> Option<usize> {
     let before = |block: &BlockAt| {
         block.header.log < log || block.header.log == log && block.header.arrival_max < time
     };
-    directory[directory.partition_point(before)..].first().filter(|block| block.header.log == log)
+    first_of(directory, log, directory.partition_point(before))
+}
+
+fn first_of(directory: &[BlockAt], log: LogId, index: usize) -> Option<usize> {
+    directory.get(index).is_some_and(|block| block.header.log == log).then_some(index)
 }
 
 /// Writes one segment from front to back.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::block::{BLOCK_HEADER_BYTES, BlockHeader, Home};
 use crate::disk::DiskFile;
+use crate::lane::Place;
 use crate::logs::Chunk;
 
 /// A block and where it lies.
@@ -22,7 +23,7 @@ enum Whence {
     /// Its body.
     Memory(Bytes),
     /// The body's place in a file. The second is kept from being used again meanwhile.
-    File { file: Arc<dyn DiskFile>, body_at: u64, _kept: Option<Arc<Chunk>> },
+    File { file: Arc<dyn DiskFile>, body_at: u64, _kept: Option<Place> },
 }
 
 /// Why a block cannot be had.
@@ -35,21 +36,23 @@ pub(crate) enum BlockError {
 }
 
 impl BlockSource {
-    /// A block of an unflushed chunk.
+    /// A block of a recent chunk.
     pub(crate) fn of_chunk(chunk: &Arc<Chunk>, block: usize) -> Self {
         let at = &chunk.blocks[block];
         let body_at = at.at + BLOCK_HEADER_BYTES as u64;
-        let whence = match (&chunk.memory, &chunk.place) {
-            (Some(bytes), _) => {
+        let whence = match &chunk.memory {
+            Some(bytes) => {
                 let start = body_at as usize;
                 Whence::Memory(bytes.slice(start..start + at.header.body_bytes as usize))
             }
-            (None, Some(place)) => Whence::File {
-                file: Arc::clone(&place.file.file),
-                body_at: place.at + body_at,
-                _kept: Some(Arc::clone(chunk)),
+            None => match chunk.place() {
+                Some(place) => Whence::File {
+                    file: Arc::clone(&place.file.file),
+                    body_at: place.at + body_at,
+                    _kept: Some(place),
+                },
+                None => Whence::Memory(Bytes::new()),
             },
-            (None, None) => Whence::Memory(Bytes::new()),
         };
         BlockSource { home: chunk.home, header: at.header.clone(), whence }
     }
@@ -69,9 +72,12 @@ impl BlockSource {
         }
     }
 
-    /// Whether loading it needs no disk.
-    pub(crate) fn is_in_memory(&self) -> bool {
-        matches!(self.whence, Whence::Memory(_))
+    /// Where its body lies in a file; `None` if loading it needs no disk.
+    pub(crate) fn in_file(&self) -> Option<u64> {
+        match &self.whence {
+            Whence::Memory(_) => None,
+            Whence::File { body_at, .. } => Some(*body_at),
+        }
     }
 
     /// The block's body. What comes from a disk is verified; memory was never anywhere else.
@@ -79,8 +85,8 @@ impl BlockSource {
         match &self.whence {
             Whence::Memory(body) => Ok(body.clone()),
             Whence::File { file, body_at, .. } => {
-                let mut body = vec![0; self.header.body_bytes as usize];
-                match file.read_at(&mut body, *body_at) {
+                let mut body = Vec::new();
+                match file.read_onto(&mut body, self.header.body_bytes as usize, *body_at) {
                     Ok(()) => {}
                     Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                         return Err(BlockError::Damaged);

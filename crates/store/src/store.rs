@@ -21,7 +21,7 @@ use crate::follow::Follower;
 use crate::health::Health;
 use crate::id::{LogId, Position, TableId};
 use crate::lane::Sabotage;
-use crate::limits::{PRIVATE_FILE_BYTES_MAX, QUEUE_BYTES_MAX};
+use crate::limits::{PRIVATE_FILE_BYTES_MAX, READ_BYTES_MAX, SEGMENT_BLOCK_BYTES};
 use crate::queue::Request;
 use crate::recover;
 use crate::request::{
@@ -45,6 +45,8 @@ pub struct Store(Arc<Handle>);
 struct Handle {
     core: Arc<Core>,
     permits: Semaphore,
+    /// What reads at the disk may still take.
+    reads: Arc<Semaphore>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// The private files of a store in memory.
     memory_files: Mutex<HashMap<String, Vec<u8>>>,
@@ -84,9 +86,11 @@ impl Store {
             doing: "start the store's threads".to_owned(),
             source,
         })?;
+        let permits = |bytes: u64| Semaphore::new(bytes as usize / PERMIT_BYTES);
         Ok(Store(Arc::new(Handle {
+            permits: permits(core.config.queue_bytes_max),
+            reads: Arc::new(permits(core.config.read_bytes_max)),
             core,
-            permits: Semaphore::new(QUEUE_BYTES_MAX / PERMIT_BYTES),
             threads: Mutex::new(threads),
             memory_files: Mutex::default(),
         })))
@@ -166,7 +170,17 @@ impl Store {
             return Ok(page);
         }
         let core = Arc::clone(&self.0.core);
-        let read = task::spawn_blocking(move || core.read_page(log, from, budget, true)).await;
+        let bytes = budget.bytes_max.min(READ_BYTES_MAX) as u64;
+        let bytes = bytes.max(SEGMENT_BLOCK_BYTES as u64).min(core.config.read_bytes_max);
+        let permits = (bytes as usize / PERMIT_BYTES) as u32;
+        let closed = |_| ReadError::Io("the store is closed".to_owned());
+        let permit = Arc::clone(&self.0.reads).acquire_many_owned(permits).await.map_err(closed)?;
+        // The thread goes on when nobody waits for it any more, and so does what it takes.
+        let read = task::spawn_blocking(move || {
+            let _at_the_disk = permit;
+            core.read_page(log, from, budget, true)
+        });
+        let read = read.await;
         let page = read.map_err(|error| ReadError::Io(error.to_string()))??;
         page.ok_or_else(|| ReadError::Io("the read did not reach the disk".to_owned()))
     }

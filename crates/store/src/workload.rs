@@ -37,14 +37,12 @@ pub(crate) fn small() -> Config {
 }
 
 pub(crate) fn open(disk: &SimDisk, sabotage: Sabotage) -> Result<Core, OpenError> {
+    open_with(disk, small(), sabotage)
+}
+
+fn open_with(disk: &SimDisk, config: Config, sabotage: Sabotage) -> Result<Core, OpenError> {
     let clock = Clock::manual(UnixMillis(1_700_000_000_000));
-    open_folder(
-        Arc::new(disk.clone()),
-        small(),
-        clock,
-        Entropy::seeded(disk.ops() as u64),
-        sabotage,
-    )
+    open_folder(Arc::new(disk.clone()), config, clock, Entropy::seeded(disk.ops() as u64), sabotage)
 }
 
 /// How far a request has come.
@@ -93,8 +91,17 @@ pub(crate) fn payload(number: usize, bytes: usize) -> Vec<u8> {
 
 impl Workload {
     pub(crate) fn new(sabotage: Sabotage) -> Self {
+        Workload::made(small(), sabotage)
+    }
+
+    /// With limits of its own, until it is opened again.
+    pub(crate) fn with(config: Config) -> Self {
+        Workload::made(config, Sabotage::None)
+    }
+
+    fn made(config: Config, sabotage: Sabotage) -> Self {
         let disk = SimDisk::default();
-        let core = Some(open(&disk, sabotage).unwrap());
+        let core = Some(open_with(&disk, config, sabotage).unwrap());
         let (events, logs, waiting) = Default::default();
         Workload { disk, core, events, logs, sabotage, waiting }
     }

@@ -88,6 +88,7 @@ pub(crate) fn config_of(options: &Serve) -> ServerConfig {
         limits: options.limits == LimitsMode::Aws,
         account: options.account.clone(),
         state_delay: options.state_delay,
+        memory_bytes: options.memory,
         root_key: root_key_from_environment(),
         development: options.dev,
         tls: match (&options.tls_cert, &options.tls_key) {

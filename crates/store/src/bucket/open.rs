@@ -50,7 +50,7 @@ pub(crate) fn open(
     })?;
     let as_disk: Arc<dyn Disk> = Arc::clone(&disk) as Arc<dyn Disk>;
     let mut recovered = Recovered::of(&manifest);
-    let segments = load_segments(&as_disk, &manifest, &mut recovered, sabotage)?;
+    let segments = load_segments(&as_disk, &manifest, &mut recovered, &config, sabotage)?;
     replay(&*bucket, &manifest, lane.lane, &mut recovered, sabotage)
         .map_err(doing("read the bucket"))?;
     recovered.start_epoch(lane.epoch);
