@@ -15,7 +15,7 @@ use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::flush::{FlushSignal, KeptChunks, Unflushed};
 use crate::health::Condition;
-use crate::lane::{Lane, LaneError, Place, Sabotage, Written};
+use crate::lane::{Lane, LaneError, Place, Sabotage, Written, is_full};
 use crate::limits::{CHUNK_BYTES_MAX, COMMIT_BYTES_MAX};
 use crate::logs::{Chunk, Logs};
 use crate::manifest::{self, Manifest};
@@ -296,6 +296,10 @@ impl Core {
             Err(LaneError::InDoubt(error)) => {
                 drop(committer);
                 tracing::error!(%error, "the lane has failed");
+                if is_full(&error) {
+                    self.condition.set_disk_full(true);
+                    self.flush_signal.wake();
+                }
                 self.condition.poisoned.store(true, Ordering::Release);
                 self.abandon(sealed, &StoreError::Unavailable("its lane has failed"));
             }

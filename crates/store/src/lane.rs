@@ -18,7 +18,7 @@ pub(crate) struct Place {
 /// Why a chunk is not durable.
 #[derive(Debug)]
 pub(crate) enum LaneError {
-    /// Nothing of it counts: there is no room. The same number may be written again.
+    /// Nothing of it was written: there is no room. The same number may be written again.
     DiskFull,
     /// Nobody knows how much of it is on disk.
     InDoubt(io::Error),
@@ -168,14 +168,8 @@ impl RingLane {
     fn write(&mut self, chunk: &[u8]) -> Result<Place, LaneError> {
         let place = self.place(chunk.len() as u64)?;
         let written = place.file.file.write_at(chunk, place.at);
-        if let Err(error) = written {
-            if is_full(&error) {
-                return Err(LaneError::DiskFull);
-            }
-            place.file.spoil();
-            return Err(LaneError::InDoubt(error));
-        }
-        if let Err(error) = self.sync(&place.file) {
+        if let Err(error) = written.and_then(|()| self.sync(&place.file)) {
+            // A write that ran out of room may have left blocks that a start can read.
             place.file.spoil();
             return Err(LaneError::InDoubt(error));
         }

@@ -54,6 +54,8 @@ mod read_tests;
 #[cfg(test)]
 mod sim_disk;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod workload;
 
 pub use batch::{RecordBatch, RecordBatchBuilder};

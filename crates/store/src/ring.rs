@@ -122,8 +122,9 @@ impl Ring {
         if state.files.len() >= files_max {
             return Err(RingError::Full);
         }
-        let file = self.create(state.number_next).map_err(RingError::Io)?;
+        // A number is tried once: what a failure leaves of it would stand in the way.
         state.number_next += 1;
+        let file = self.create(state.number_next - 1).map_err(RingError::Io)?;
         state.files.push(Arc::clone(&file));
         Ok(file)
     }
@@ -147,18 +148,24 @@ impl Ring {
             state.number_next += 1;
             state.number_next - 1
         };
-        let made = self.create(number).and_then(|file| self.fill(&file).map(|()| file));
-        match made {
-            Ok(file) => self.state().files.push(file),
-            Err(error) => {
-                let _already_gone = self.disk.remove(&name_of(number));
-                return Err(error);
-            }
+        let file = self.create(number)?;
+        if let Err(error) = self.fill(&file) {
+            let _taken_in_at_the_next_start = self.disk.remove(&name_of(number));
+            return Err(error);
         }
+        self.state().files.push(file);
         Ok(())
     }
 
     fn create(&self, number: u64) -> io::Result<Arc<RingFile>> {
+        let created = self.create_whole(number);
+        if created.is_err() {
+            let _taken_in_at_the_next_start = self.disk.remove(&name_of(number));
+        }
+        created
+    }
+
+    fn create_whole(&self, number: u64) -> io::Result<Arc<RingFile>> {
         let file = self.disk.create(&name_of(number))?;
         file.set_length(self.file_bytes)?;
         file.sync()?;

@@ -1,15 +1,20 @@
 //! A disk for tests: it remembers every operation, so that every state a crash could leave behind
 //! can be made from them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
+
+use stdx::Entropy;
 
 use crate::disk::{Disk, DiskFile};
 
 /// What the smallest torn write is made of.
 pub(crate) const SECTOR: usize = 512;
+/// What a disk gives room in.
+const PAGE: usize = 4096;
 
 /// One thing that was asked of the disk.
 #[derive(Clone, Debug)]
@@ -33,13 +38,57 @@ enum Op {
     Name {
         name: String,
         file: Option<u64>,
+        /// The second half of a renaming: it happens if and only if the one before it does.
+        joined: bool,
     },
     SyncFolder {
         folder: String,
     },
 }
 
-#[derive(Debug, Default)]
+/// What the disk is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum CallKind {
+    List,
+    Create,
+    Open,
+    Link,
+    Rename,
+    Remove,
+    SyncFolder,
+    Write,
+    Read,
+    Sync,
+    SetLength,
+    Length,
+}
+
+/// How a call goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nothing is done.
+    Refuse(io::ErrorKind),
+    /// It is done, and answered with an error.
+    DoAndFail(io::ErrorKind),
+    /// A write gets this many of its sectors done, from the front.
+    Short(io::ErrorKind, usize),
+    /// It is not done, and answered as if it were.
+    Lie,
+}
+
+impl Fault {
+    fn error(self) -> io::Error {
+        match self {
+            Fault::Refuse(kind) | Fault::DoAndFail(kind) | Fault::Short(kind, _) => kind.into(),
+            Fault::Lie => io::ErrorKind::Other.into(),
+        }
+    }
+}
+
+/// Decides about every call: what it does, and the name it does it to.
+type Plan = Box<dyn FnMut(CallKind, &str) -> Option<Fault> + Send>;
+
+#[derive(Default)]
 struct State {
     files: HashMap<u64, Vec<u8>>,
     names: BTreeMap<String, u64>,
@@ -51,11 +100,21 @@ struct State {
     fail_sync_after: Vec<(String, u32)>,
     /// Writes beyond the present size of files in this folder are refused.
     full: bool,
+    /// Pages that may be allocated, and those that are.
+    room: Option<usize>,
+    allocated: HashSet<(u64, usize)>,
+    plan: Option<Plan>,
 }
 
 /// A data folder in memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct SimDisk(Arc<Mutex<State>>);
+
+impl fmt::Debug for SimDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SimDisk")
+    }
+}
 
 /// What of the unsynced operations survives a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +159,60 @@ impl SimDisk {
         self.state().full = full;
     }
 
+    /// Lets `plan` decide about every call from now on. While it does, calls are let through.
+    pub(crate) fn set_plan(
+        &self,
+        plan: impl FnMut(CallKind, &str) -> Option<Fault> + Send + 'static,
+    ) {
+        self.state().plan = Some(Box::new(plan));
+    }
+
+    /// No call goes wrong any more.
+    pub(crate) fn heal(&self) {
+        let mut state = self.state();
+        state.plan = None;
+        state.room = None;
+        state.fail_sync_after.clear();
+        state.full = false;
+    }
+
+    /// The disk has this many bytes more than are in use.
+    pub(crate) fn set_room(&self, bytes: u64) {
+        let mut state = self.state();
+        let named: HashSet<u64> = state.names.values().copied().collect();
+        let full_files = state.files.iter().filter(|(file, _)| named.contains(file));
+        let pages = full_files.flat_map(|(&file, bytes)| {
+            let pages = bytes.chunks(PAGE).enumerate();
+            let filled = pages.filter(|(_, page)| page.iter().any(|&byte| byte != 0));
+            filled.map(move |(page, _)| (file, page)).collect::<Vec<_>>()
+        });
+        state.allocated = pages.collect();
+        state.room = Some(state.allocated.len() + bytes as usize / PAGE);
+    }
+
+    fn meet(&self, kind: CallKind, name: &str) -> Option<Fault> {
+        let mut plan = self.state().plan.take()?;
+        let fault = plan(kind, name);
+        self.state().plan.get_or_insert(plan);
+        fault
+    }
+
+    /// Whether to do something, and what to answer.
+    fn decide(&self, kind: CallKind, name: &str) -> (bool, io::Result<()>) {
+        match self.meet(kind, name) {
+            None => (true, Ok(())),
+            Some(Fault::Lie) => (false, Ok(())),
+            Some(fault @ Fault::DoAndFail(_)) => (true, Err(fault.error())),
+            Some(fault) => (false, Err(fault.error())),
+        }
+    }
+
+    /// Everything that there is, to compare two runs.
+    pub(crate) fn contents(&self) -> Vec<(String, Vec<u8>)> {
+        let state = self.state();
+        state.names.iter().map(|(name, file)| (name.clone(), state.files[file].clone())).collect()
+    }
+
     /// Changes a file behind everybody's back.
     pub(crate) fn flip(&self, name: &str, at: usize, mask: u8) {
         let mut state = self.state();
@@ -132,38 +245,85 @@ impl SimDisk {
         whole
     }
 
-    /// The writes that a crash after `at` operations may lose, with their lengths.
+    /// The writes and names that a crash after `at` operations may lose.
     fn pending(&self, at: usize) -> (Vec<usize>, Vec<usize>) {
         let state = self.state();
-        let ops = &state.ops[..at];
         let mut writes = Vec::new();
         let mut names = Vec::new();
-        for (index, op) in ops.iter().enumerate() {
-            let later = &ops[index + 1..];
+        // Of a file, whether its next sync goes well; folders whose names are synced.
+        let mut syncs: HashMap<u64, bool> = HashMap::new();
+        let mut folders: HashSet<&str> = HashSet::new();
+        for (index, op) in state.ops[..at].iter().enumerate().rev() {
             match op {
+                Op::Sync { file } => drop(syncs.insert(*file, true)),
+                Op::FailedSync { file } => drop(syncs.insert(*file, false)),
+                Op::SyncFolder { folder } => drop(folders.insert(folder)),
                 Op::Write { file, .. } | Op::Length { file, .. } => {
-                    let end = later.iter().find(|op| match op {
-                        Op::Sync { file: synced } | Op::FailedSync { file: synced } => {
-                            synced == file
-                        }
-                        _ => false,
-                    });
-                    if !matches!(end, Some(Op::Sync { .. })) {
+                    if syncs.get(file) != Some(&true) {
                         writes.push(index);
                     }
                 }
                 Op::Name { name, .. } => {
-                    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
-                    let synced =
-                        |op: &Op| matches!(op, Op::SyncFolder { folder: f } if f == folder);
-                    if !later.iter().any(synced) {
+                    if !folders.contains(name.rsplit_once('/').map_or("", |(folder, _)| folder)) {
                         names.push(index);
+                    }
+                }
+            }
+        }
+        writes.reverse();
+        names.reverse();
+        (writes, names)
+    }
+
+    /// What a power cut now leaves behind: of everything that is not synced some is there, some is
+    /// not, and some is torn, as `entropy` decides.
+    pub(crate) fn cut(&self, entropy: &Entropy) -> SimDisk {
+        let (writes, pending_names) = self.pending(self.ops());
+        // Now and then everything goes the same way: the plainest crashes are the likeliest.
+        let mood = entropy.below(4);
+        let chance = |odds: u64| match mood {
+            0 => false,
+            1 => true,
+            _ => entropy.below(odds) > 0,
+        };
+        let state = self.state();
+        let (mut files, mut names) = state.base.clone();
+        let (mut pending_writes, mut pending_names) =
+            (writes.iter().peekable(), pending_names.iter().peekable());
+        let mut renamed = true;
+        for (index, op) in state.ops.iter().enumerate() {
+            match op {
+                Op::Write { file, at, bytes } => {
+                    let file = files.entry(*file).or_default();
+                    if pending_writes.next_if_eq(&&index).is_none() || chance(3) {
+                        write_part(file, *at, bytes, Part::All);
+                    } else if mood > 1 {
+                        for (number, sector) in bytes.chunks(SECTOR).enumerate() {
+                            if entropy.below(2) == 0 {
+                                write_part(file, at + (number * SECTOR) as u64, sector, Part::All);
+                            }
+                        }
+                    }
+                }
+                Op::Length { file, bytes } => {
+                    let file = files.entry(*file).or_default();
+                    if pending_writes.next_if_eq(&&index).is_none() || chance(3) {
+                        file.resize(*bytes as usize, 0);
+                    }
+                }
+                Op::Name { name, file, joined } => {
+                    let pending = pending_names.next_if_eq(&&index).is_some();
+                    renamed = if *joined { renamed } else { !pending || chance(2) };
+                    match file {
+                        _ if !renamed => {}
+                        Some(file) => drop(names.insert(name.clone(), *file)),
+                        None => drop(names.remove(name)),
                     }
                 }
                 _ => {}
             }
         }
-        (writes, names)
+        image(files, names)
     }
 
     /// Every crash after `at` operations.
@@ -212,7 +372,9 @@ impl SimDisk {
                 Op::Length { file, bytes } if !matches!(part, Part::None) => {
                     files.entry(*file).or_default().resize(*bytes as usize, 0);
                 }
-                Op::Name { name, file } if crash.names_kept || !pending_names.contains(&index) => {
+                Op::Name { name, file, .. }
+                    if crash.names_kept || !pending_names.contains(&index) =>
+                {
                     match file {
                         Some(file) => drop(names.insert(name.clone(), *file)),
                         None => drop(names.remove(name)),
@@ -288,6 +450,7 @@ impl Disk for SimDisk {
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        self.decide(CallKind::List, folder).1?;
         let state = self.state();
         let names = state.names.keys().filter_map(|name| {
             let (own, name) = name.rsplit_once('/').unwrap_or(("", name));
@@ -297,8 +460,12 @@ impl Disk for SimDisk {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let fault = self.meet(CallKind::Create, name);
         let mut state = self.state();
-        if state.full {
+        if let Some(fault @ (Fault::Refuse(_) | Fault::Short(..))) = fault {
+            return Err(fault.error());
+        }
+        if state.full || state.room.is_some_and(|room| state.allocated.len() >= room) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         if state.names.contains_key(name) {
@@ -307,46 +474,61 @@ impl Disk for SimDisk {
         let file = state.next;
         state.next += 1;
         state.files.insert(file, Vec::new());
-        state.names.insert(name.to_owned(), file);
-        state.ops.push(Op::Name { name: name.to_owned(), file: Some(file) });
+        state.name(name, Some(file), false);
+        if let Some(fault @ Fault::DoAndFail(_)) = fault {
+            return Err(fault.error());
+        }
         Ok(Arc::new(SimFile { disk: self.clone(), file, name: name.to_owned() }))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.decide(CallKind::Open, name).1?;
         let file = *self.state().names.get(name).ok_or_else(not_found)?;
         Ok(Arc::new(SimFile { disk: self.clone(), file, name: name.to_owned() }))
     }
 
     fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        let (does, answer) = self.decide(CallKind::Link, to);
         let mut state = self.state();
-        let file = *state.names.get(from).ok_or_else(not_found)?;
-        if state.names.contains_key(to) {
-            return Err(io::ErrorKind::AlreadyExists.into());
+        if does {
+            let file = *state.names.get(from).ok_or_else(not_found)?;
+            if state.names.contains_key(to) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            state.name(to, Some(file), false);
         }
-        state.names.insert(to.to_owned(), file);
-        state.ops.push(Op::Name { name: to.to_owned(), file: Some(file) });
-        Ok(())
+        answer
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let (does, answer) = self.decide(CallKind::Rename, to);
         let mut state = self.state();
-        let file = state.names.remove(from).ok_or_else(not_found)?;
-        state.names.insert(to.to_owned(), file);
-        state.ops.push(Op::Name { name: to.to_owned(), file: Some(file) });
-        state.ops.push(Op::Name { name: from.to_owned(), file: None });
-        Ok(())
+        if does {
+            let file = *state.names.get(from).ok_or_else(not_found)?;
+            state.name(to, Some(file), false);
+            state.name(from, None, true);
+        }
+        answer
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        let (does, answer) = self.decide(CallKind::Remove, name);
         let mut state = self.state();
-        state.names.remove(name).ok_or_else(not_found)?;
-        state.ops.push(Op::Name { name: name.to_owned(), file: None });
-        Ok(())
+        if !state.names.contains_key(name) {
+            return Err(not_found());
+        }
+        if does {
+            state.name(name, None, false);
+        }
+        answer
     }
 
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
-        self.state().ops.push(Op::SyncFolder { folder: folder.to_owned() });
-        Ok(())
+        let (does, answer) = self.decide(CallKind::SyncFolder, folder);
+        if does {
+            self.state().ops.push(Op::SyncFolder { folder: folder.to_owned() });
+        }
+        answer
     }
 
     fn lock(&self, _name: &str) -> io::Result<Option<Box<dyn Send + Sync>>> {
@@ -363,6 +545,41 @@ impl Disk for SimDisk {
 
     fn path(&self, name: &str) -> PathBuf {
         PathBuf::from("/sim").join(name)
+    }
+}
+
+impl State {
+    /// Gives a file a name, or takes it away.
+    fn name(&mut self, name: &str, file: Option<u64>, joined: bool) {
+        let before = match file {
+            Some(file) => self.names.insert(name.to_owned(), file),
+            None => self.names.remove(name),
+        };
+        let gone = before.filter(|file| !self.names.values().any(|other| other == file));
+        if let Some(gone) = gone {
+            self.allocated.retain(|(file, _)| *file != gone);
+        }
+        self.ops.push(Op::Name { name: name.to_owned(), file, joined });
+    }
+
+    /// How many of these bytes there is room for.
+    fn room_for(&mut self, file: u64, at: u64, bytes: usize) -> usize {
+        let Some(room) = self.room else { return bytes };
+        let (first, end) = (at as usize / PAGE, (at as usize + bytes).div_ceil(PAGE));
+        for page in first..end {
+            if !self.allocated.contains(&(file, page)) {
+                if self.allocated.len() >= room {
+                    return (page * PAGE).saturating_sub(at as usize);
+                }
+                self.allocated.insert((file, page));
+            }
+        }
+        bytes
+    }
+
+    fn write(&mut self, file: u64, bytes: &[u8], at: u64) {
+        write_part(self.files.get_mut(&file).unwrap(), at, bytes, Part::All);
+        self.ops.push(Op::Write { file, at, bytes: bytes.to_vec() });
     }
 }
 
@@ -383,18 +600,30 @@ struct SimFile {
 
 impl DiskFile for SimFile {
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        let fault = self.disk.meet(CallKind::Write, &self.name);
         let mut state = self.disk.state();
         let present = state.files[&self.file].len() as u64;
         if state.full && at + bytes.len() as u64 > present {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let file = state.files.get_mut(&self.file).unwrap();
-        write_part(file, at, bytes, Part::All);
-        state.ops.push(Op::Write { file: self.file, at, bytes: bytes.to_vec() });
-        Ok(())
+        let asked = match fault {
+            None | Some(Fault::DoAndFail(_)) => bytes.len(),
+            Some(Fault::Short(_, sectors)) => (sectors * SECTOR).min(bytes.len()),
+            Some(Fault::Refuse(_) | Fault::Lie) => 0,
+        };
+        let done = state.room_for(self.file, at, asked);
+        if done > 0 {
+            state.write(self.file, &bytes[..done], at);
+        }
+        match fault {
+            None if done < bytes.len() => Err(io::ErrorKind::StorageFull.into()),
+            None | Some(Fault::Lie) => Ok(()),
+            Some(fault) => Err(fault.error()),
+        }
     }
 
     fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        self.disk.decide(CallKind::Read, &self.name).1?;
         let state = self.disk.state();
         let own = state.files[&self.file].get(at as usize..at as usize + bytes.len());
         let own = own.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
@@ -403,6 +632,7 @@ impl DiskFile for SimFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        let fault = self.disk.meet(CallKind::Sync, &self.name);
         let mut state = self.disk.state();
         let own = |(folder, _): &(String, u32)| self.name.starts_with(folder.as_str());
         if let Some(index) = state.fail_sync_after.iter().position(own) {
@@ -413,18 +643,33 @@ impl DiskFile for SimFile {
             }
             state.fail_sync_after[index].1 -= 1;
         }
-        state.ops.push(Op::Sync { file: self.file });
+        match fault {
+            None => state.ops.push(Op::Sync { file: self.file }),
+            Some(Fault::Lie) => {}
+            Some(fault @ Fault::DoAndFail(_)) => {
+                state.ops.push(Op::Sync { file: self.file });
+                return Err(fault.error());
+            }
+            Some(fault) => {
+                state.ops.push(Op::FailedSync { file: self.file });
+                return Err(fault.error());
+            }
+        }
         Ok(())
     }
 
     fn set_length(&self, bytes: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
-        state.files.get_mut(&self.file).unwrap().resize(bytes as usize, 0);
-        state.ops.push(Op::Length { file: self.file, bytes });
-        Ok(())
+        let (does, answer) = self.disk.decide(CallKind::SetLength, &self.name);
+        if does {
+            let mut state = self.disk.state();
+            state.files.get_mut(&self.file).unwrap().resize(bytes as usize, 0);
+            state.ops.push(Op::Length { file: self.file, bytes });
+        }
+        answer
     }
 
     fn length(&self) -> io::Result<u64> {
+        self.disk.decide(CallKind::Length, &self.name).1?;
         Ok(self.disk.state().files[&self.file].len() as u64)
     }
 }

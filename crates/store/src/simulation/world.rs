@@ -1,0 +1,782 @@
+//! One run: a seed decides what is asked, when the store's steps run, what the disk does to them and
+//! when the process ends.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use stdx::{Clock, Entropy, UnixMillis};
+use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
+
+use super::history::{Answer, Asked, AskedRow, Event, From, Page, Placed, RequestId, Seen, check};
+use crate::config::Config;
+use crate::core::Core;
+use crate::error::{OpenError, ReadError, StoreError};
+use crate::id::{LogId, Position, TableId};
+use crate::lane::Sabotage;
+use crate::queue::Request;
+use crate::recover::open_folder;
+use crate::request::{
+    AppendOutcome, Commit, CommitError, Committed, Expect, LogAppend, ReadBudget, ReadFrom,
+    RowWrite,
+};
+use crate::sequencer::{append_bytes, commit_bytes};
+use crate::sim_disk::{CallKind, Fault, SimDisk};
+use crate::{ReadPage, RecordBatch};
+
+const TABLES: [TableId; 2] = [TableId(9), TableId(12)];
+/// How many tries to write a store that can has.
+const RESUME_TRIES: usize = 4;
+
+/// What may happen in a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Weather {
+    /// Calls to the disk may fail.
+    pub(crate) faults: bool,
+    /// The disk may run out of room.
+    pub(crate) fills: bool,
+}
+
+/// What the disk's plan looks at.
+#[derive(Default)]
+struct Chaos {
+    entropy: Option<Entropy>,
+    /// One call in this many fails,
+    odds: u64,
+    /// so many times,
+    left: u32,
+    /// of these only, if any are named.
+    only: Option<(CallKind, &'static str)>,
+    /// This call alone goes wrong, and how.
+    at: Option<(usize, Fault)>,
+    /// Every call of this kind in this folder goes wrong, and how.
+    site: Option<(Site, Fault)>,
+    /// The calls so far.
+    calls: Vec<Site>,
+    /// One sync in this many is a lie.
+    lies: u64,
+    /// Whose lane works while a flush writes.
+    meanwhile: Weak<Core>,
+}
+
+/// A kind of call and the folder it is made in.
+pub(crate) type Site = (CallKind, String);
+
+pub(crate) const EIO: ErrorKind = ErrorKind::Other;
+pub(crate) const ENOSPC: ErrorKind = ErrorKind::StorageFull;
+
+impl Chaos {
+    fn decide(&mut self, kind: CallKind, name: &str) -> Option<Fault> {
+        let folders = matches!(kind, CallKind::List | CallKind::SyncFolder);
+        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let site = (kind, if folders { name } else { folder }.to_owned());
+        let number = self.calls.len();
+        self.calls.push(site.clone());
+        if let Some((at, fault)) = self.at {
+            return (at == number).then_some(fault);
+        }
+        if let Some((own, fault)) = &self.site {
+            return (*own == site).then_some(*fault);
+        }
+        if self.lies > 0 && matches!(kind, CallKind::Sync | CallKind::SyncFolder) {
+            let lies = self.entropy.as_ref().is_some_and(|own| own.below(self.lies) == 0);
+            return lies.then_some(Fault::Lie);
+        }
+        let entropy = self.entropy.as_ref()?;
+        let own = |(own, folder): (CallKind, &str)| own == kind && name.starts_with(folder);
+        if self.left == 0 || !self.only.is_none_or(own) || entropy.below(self.odds) > 0 {
+            return None;
+        }
+        self.left -= 1;
+        let error = if entropy.below(3) == 0 { ENOSPC } else { EIO };
+        Some(match (kind, entropy.below(4)) {
+            (CallKind::Write, 0 | 1) => Fault::Short(error, 1 + entropy.below(20) as usize),
+            (CallKind::Read | CallKind::Open | CallKind::List | CallKind::Length, _) => {
+                Fault::Refuse(EIO)
+            }
+            (_, 2) => Fault::DoAndFail(EIO),
+            _ => Fault::Refuse(error),
+        })
+    }
+}
+
+enum Waiting {
+    Append(oneshot::Receiver<Result<Vec<AppendOutcome>, StoreError>>),
+    Commit(oneshot::Receiver<Result<Committed, CommitError>>),
+}
+
+/// A store, its disk, and what has happened.
+pub(crate) struct World {
+    pub(crate) disk: SimDisk,
+    pub(crate) events: Vec<Event>,
+    pub(crate) clock: Clock,
+    core: Option<Arc<Core>>,
+    entropy: Entropy,
+    chaos: Arc<Mutex<Chaos>>,
+    weather: Weather,
+    logs: Vec<LogId>,
+    /// Positions that have been acknowledged, to trim by.
+    placed: BTreeMap<LogId, Vec<u64>>,
+    /// The newest version known of each row, to expect.
+    versions: BTreeMap<Vec<u8>, u64>,
+    waiting: Vec<(RequestId, Waiting)>,
+    requests: RequestId,
+}
+
+fn config() -> Config {
+    Config {
+        ring_file_bytes: 64 * 1024,
+        ring_bytes_max: 768 * 1024,
+        flush_bytes: u64::MAX,
+        flush_after: Duration::MAX,
+        ..Config::folder("/sim")
+    }
+}
+
+/// Bytes that say whose they are, and whether they are all there.
+fn payload(request: RequestId, index: u32, bytes: usize) -> Vec<u8> {
+    let mut payload = request.to_le_bytes().to_vec();
+    payload.extend_from_slice(&index.to_le_bytes());
+    let mut word = u64::from(request) << 32 | u64::from(index);
+    while payload.len() < bytes {
+        word = word.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17) ^ bytes as u64;
+        payload.push(word as u8);
+    }
+    payload
+}
+
+/// Whose bytes these are; `None` if they are not what was written.
+fn owner(bytes: &[u8]) -> Option<(RequestId, u32)> {
+    let request = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?);
+    let index = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?);
+    (payload(request, index, bytes.len()) == bytes).then_some((request, index))
+}
+
+impl World {
+    fn new(seed: u64, weather: Weather) -> World {
+        let world = World {
+            disk: SimDisk::default(),
+            events: Vec::new(),
+            clock: Clock::manual(UnixMillis(1_700_000_000_000)),
+            core: None,
+            entropy: Entropy::seeded(seed),
+            chaos: Arc::default(),
+            weather,
+            logs: Vec::new(),
+            placed: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            waiting: Vec::new(),
+            requests: 0,
+        };
+        world.plan();
+        world
+    }
+
+    fn plan(&self) {
+        let chaos = Arc::clone(&self.chaos);
+        self.disk.set_plan(move |kind, name| {
+            let (fault, meanwhile) = {
+                let mut chaos = chaos.lock().unwrap();
+                let fault = chaos.decide(kind, name);
+                (fault, chaos.meanwhile.clone())
+            };
+            if matches!(kind, CallKind::Write | CallKind::Sync)
+                && name.starts_with("segments")
+                && let Some(core) = meanwhile.upgrade()
+            {
+                core.lane_step();
+            }
+            fault
+        });
+    }
+
+    fn chaos(&self) -> std::sync::MutexGuard<'_, Chaos> {
+        self.chaos.lock().unwrap()
+    }
+
+    /// The call of this number goes wrong like this, and nothing else does.
+    pub(crate) fn fail_call(&self, number: usize, fault: Fault) {
+        self.chaos().at = Some((number, fault));
+    }
+
+    /// From now on every such call goes wrong like this, and nothing else does.
+    pub(crate) fn fail_site(&self, site: &Site, fault: Fault) {
+        self.chaos().site = Some((site.clone(), fault));
+    }
+
+    /// From now on one sync in `odds` is not done and said to be.
+    pub(crate) fn lie(&self, odds: u64) {
+        let mut chaos = self.chaos();
+        chaos.entropy = Some(Entropy::seeded(self.entropy.u64()));
+        chaos.lies = odds;
+    }
+
+    /// Every call of the disk so far.
+    pub(crate) fn calls(&self) -> Vec<Site> {
+        self.chaos().calls.clone()
+    }
+
+    /// From now on nothing goes wrong.
+    pub(crate) fn heal(&self) {
+        let mut chaos = self.chaos();
+        (chaos.left, chaos.lies, chaos.at, chaos.site) = (0, 0, None, None);
+        drop(chaos);
+        self.disk.heal();
+        self.plan();
+    }
+
+    fn core(&self) -> &Arc<Core> {
+        self.core.as_ref().unwrap()
+    }
+
+    fn below(&self, bound: usize) -> usize {
+        self.entropy.below(bound as u64) as usize
+    }
+
+    /// Opens the folder. What goes wrong with it must go away with what made it.
+    pub(crate) fn open(&mut self) -> Result<(), String> {
+        let sabotage = Sabotage::None;
+        for _ in 0..2 {
+            let (disk, clock) = (Arc::new(self.disk.clone()), self.clock.clone());
+            let entropy = Entropy::seeded(self.entropy.u64());
+            match open_folder(disk, config(), clock, entropy, sabotage) {
+                Ok(core) => {
+                    let damage = core.condition.quarantined();
+                    self.core = Some(Arc::new(core));
+                    return if damage.is_empty() {
+                        Ok(())
+                    } else {
+                        Err(format!("a crash was taken for damage: {damage:?}"))
+                    };
+                }
+                Err(OpenError::Io { .. }) => self.heal(),
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Err("a healthy folder cannot be opened".to_owned())
+    }
+
+    fn send(&mut self, asked: Asked) -> RequestId {
+        self.requests += 1;
+        self.events.push(Event::Sent { request: self.requests, asked });
+        self.requests
+    }
+
+    fn any_log(&self) -> LogId {
+        // The newest are the likeliest to be open.
+        let back = if self.below(3) == 0 { self.logs.len() } else { self.logs.len().min(4) };
+        match self.logs.len().checked_sub(1 + self.below(back + 1)) {
+            Some(index) => self.logs[index],
+            None => LogId::new(1, 1 << 30),
+        }
+    }
+
+    /// Some logs, each once.
+    fn some_logs(&self, most: usize) -> Vec<LogId> {
+        let mut logs: Vec<LogId> = (0..self.below(most + 1)).map(|_| self.any_log()).collect();
+        logs.sort();
+        logs.dedup();
+        logs
+    }
+
+    /// One to four records for each of these logs, and what is asked with them.
+    fn records(&self, logs: &[LogId], small: bool) -> (Vec<LogAppend>, Vec<(u64, u32)>) {
+        let request = self.requests + 1;
+        let mut index = 0;
+        let mut asked = Vec::new();
+        let appends = logs.iter().map(|&log| {
+            let count = 1 + self.below(4) as u32;
+            let mut batch = RecordBatch::builder();
+            for _ in 0..count {
+                let sizes = if small { [20, 20, 20, 20, 20] } else { [20, 20, 300, 2500, 9000] };
+                batch.push(&[&payload(request, index, 8 + self.below(sizes[self.below(5)]))]);
+                index += 1;
+            }
+            asked.push((log.0, count));
+            LogAppend::new(log, batch.finish())
+        });
+        let appends = appends.collect();
+        (appends, asked)
+    }
+
+    fn append(&mut self) {
+        let mut logs = self.some_logs(2);
+        if logs.is_empty() {
+            logs.push(self.any_log());
+        }
+        let (batch, records) = self.records(&logs, false);
+        self.append_batch(batch, records);
+    }
+
+    fn append_batch(&mut self, batch: Vec<LogAppend>, records: Vec<(u64, u32)>) {
+        let request = self.send(Asked { records, ..Asked::default() });
+        let (reply, answer) = oneshot::channel();
+        let bytes = append_bytes(&batch);
+        self.core().queue.push(Request::Append { batch, bytes, reply });
+        self.waiting.push((request, Waiting::Append(answer)));
+    }
+
+    fn row(&self, request: RequestId, index: u32) -> (RowWrite, AskedRow) {
+        let table = TABLES[self.below(2)];
+        let name = [table.0, b'a' + self.below(4) as u8];
+        let known = self.versions.get(&name[..]).copied();
+        let expect = match self.below(4) {
+            0 => Expect::Absent,
+            1 | 2 => known.map_or(Expect::Any, Expect::Version),
+            _ => Expect::Any,
+        };
+        let put = self.below(3) > 0;
+        let value = put.then(|| payload(request, index, 8 + self.below(80)).into());
+        let expected = match expect {
+            Expect::Version(version) => Some(version),
+            _ => None,
+        };
+        let write = RowWrite { table, key: Bytes::copy_from_slice(&name[1..]), value, expect };
+        (write, (name.to_vec(), put, expected))
+    }
+
+    fn commit(&mut self) {
+        let opens: Vec<LogId> = (0..self.below(3)).map(|_| self.new_log()).collect();
+        let mut targets = self.some_logs(2);
+        targets.extend(opens.first().filter(|_| self.below(2) == 0));
+        let (records, asked_records) = self.records(&targets, false);
+        let closes = if self.below(4) == 0 { vec![self.any_log()] } else { Vec::new() };
+        let (mut rows, mut asked_rows) = (Vec::new(), Vec::<AskedRow>::new());
+        for index in 0..self.below(3) as u32 {
+            let (row, asked) = self.row(self.requests + 1, 1000 + index);
+            if !asked_rows.iter().any(|(key, ..)| *key == asked.0) {
+                rows.push(row);
+                asked_rows.push(asked);
+            }
+        }
+        let trims = self.trim_point().into_iter().filter(|_| self.below(4) == 0).collect();
+        self.push_commit(
+            Commit { rows, opens, closes, records, trims, ..Commit::default() },
+            asked_records,
+            asked_rows,
+        );
+    }
+
+    fn push_commit(&mut self, commit: Commit, records: Vec<(u64, u32)>, rows: Vec<AskedRow>) {
+        let ids = |logs: &[LogId]| logs.iter().map(|log| log.0).collect();
+        let request = self.send(Asked {
+            records,
+            rows,
+            opens: ids(&commit.opens),
+            closes: ids(&commit.closes),
+            trims: commit.trims.iter().map(|(log, below)| (log.0, below.0)).collect(),
+            forgets: ids(&commit.forgets),
+            whole: true,
+        });
+        let (reply, answer) = oneshot::channel();
+        let bytes = commit_bytes(&commit);
+        self.core().queue.push(Request::Commit { commit: Box::new(commit), bytes, reply });
+        self.waiting.push((request, Waiting::Commit(answer)));
+    }
+
+    fn new_log(&mut self) -> LogId {
+        let log = LogId(self.core().log_next.fetch_add(1, Ordering::Relaxed));
+        self.logs.push(log);
+        log
+    }
+
+    fn trim_point(&self) -> Option<(LogId, Position)> {
+        let log = self.any_log();
+        let placed = self.placed.get(&log)?;
+        Some((log, Position(placed[self.below(placed.len())])))
+    }
+
+    fn trim(&mut self) {
+        if self.below(8) == 0 {
+            let commit = Commit { forgets: vec![self.any_log()], ..Commit::default() };
+            self.push_commit(commit, Vec::new(), Vec::new());
+        } else if let Some(point) = self.trim_point() {
+            let commit = Commit { trims: vec![point], ..Commit::default() };
+            self.push_commit(commit, Vec::new(), Vec::new());
+        }
+    }
+
+    /// Lets the lane work until nothing waits.
+    fn drive(&self) {
+        while self.core().lane_step() || self.core().has_work() {}
+    }
+
+    /// Takes down what has been answered.
+    fn collect(&mut self) -> Result<(), String> {
+        for (request, mut waiting) in std::mem::take(&mut self.waiting) {
+            let answer = match &mut waiting {
+                Waiting::Append(answer) => answer.try_recv().map(append_answer),
+                Waiting::Commit(answer) => answer.try_recv().map(commit_answer),
+            };
+            match answer {
+                Err(TryRecvError::Empty) => self.waiting.push((request, waiting)),
+                Err(TryRecvError::Closed) => return Err("nobody answers".to_owned()),
+                Ok(answer) => {
+                    let answer = answer?;
+                    self.note(request, &answer);
+                    self.events.push(Event::Answered { request, answer });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, request: RequestId, answer: &Answer) {
+        let Answer::Done { placed, versions, .. } = answer else { return };
+        let sent = self.events.iter().rev().find_map(|event| match event {
+            Event::Sent { request: own, asked } if *own == request => Some(asked.clone()),
+            _ => None,
+        });
+        let Some(asked) = sent else { return };
+        for ((log, _), placed) in asked.records.iter().zip(placed) {
+            if let Placed::At { first, .. } = placed {
+                self.placed.entry(LogId(*log)).or_default().push(*first);
+            }
+        }
+        for ((key, ..), version) in asked.rows.into_iter().zip(versions) {
+            self.versions.insert(key, *version);
+        }
+    }
+
+    fn read(&mut self, log: LogId, from: ReadFrom) -> Result<Option<ReadPage>, String> {
+        let budget = ReadBudget { records_max: 1 + self.below(12), bytes_max: self.below(30_000) };
+        let page = match self.core().read_page(log, from, budget, true) {
+            Ok(page) => Some(page.ok_or("a read did not reach the disk")?),
+            Err(ReadError::UnknownLog(_)) => None,
+            Err(ReadError::Io(_)) => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        let seen = |page: &ReadPage| -> Result<Page, String> {
+            let records = page.records.iter().map(|record| {
+                let record_id = owner(&record.payload).ok_or("wrong bytes")?;
+                let (position, arrival) = (record.position.0, record.arrival.0);
+                Ok(Seen { position, arrival, record: record_id })
+            });
+            let records = records.collect::<Result<_, String>>()?;
+            let ReadPage { at_tail, closed_end, .. } = *page;
+            Ok(Page { records, next: page.next.0, at_tail, closed_end })
+        };
+        let from = match from {
+            ReadFrom::Position(position) => From::Position(position.0),
+            ReadFrom::Time(time) => From::Time(time.0),
+        };
+        let own = page.as_ref().map(seen).transpose()?;
+        self.events.push(Event::Read { log: log.0, from, page: own });
+        Ok(page)
+    }
+
+    fn read_somewhere(&mut self) -> Result<(), String> {
+        let log = self.any_log();
+        let from = match self.below(3) {
+            0 => ReadFrom::Time(UnixMillis(
+                1_700_000_000_000
+                    + self.below(1 + self.clock.monotonic().as_millis() as usize) as u64,
+            )),
+            1 => ReadFrom::Position(Position::ZERO),
+            _ => {
+                let placed = self.placed.get(&log);
+                let from = placed.map_or(0, |placed| placed[self.below(placed.len())]);
+                ReadFrom::Position(Position(from))
+            }
+        };
+        self.read(log, from).map(drop)
+    }
+
+    fn scan_rows(&mut self) -> Result<(), String> {
+        let mut all = Vec::new();
+        for table in TABLES {
+            let rows = self.core().tables.rows(table);
+            let own = rows.read(|rows| {
+                let own = rows.iter().map(|(key, row)| {
+                    let (request, _) = owner(&row.value).ok_or("wrong bytes in a row")?;
+                    let key = [&[table.0][..], key].concat();
+                    Ok((key, row.version, request))
+                });
+                own.collect::<Result<Vec<_>, String>>()
+            });
+            all.extend(own?);
+        }
+        self.versions.extend(all.iter().map(|(key, version, _)| (key.clone(), *version)));
+        self.events.push(Event::Rows { rows: all });
+        Ok(())
+    }
+
+    /// Reads all there is.
+    pub(crate) fn look(&mut self) -> Result<(), String> {
+        for log in self.logs.clone() {
+            let mut from = Position::ZERO;
+            while let Some(page) = self.read(log, ReadFrom::Position(from))? {
+                if page.at_tail {
+                    break;
+                }
+                from = page.next;
+            }
+        }
+        self.scan_rows()
+    }
+
+    /// The process ends: by itself, by a kill, or with the machine.
+    pub(crate) fn restart(&mut self, how: Ending) -> Result<(), String> {
+        self.collect()?;
+        if how == Ending::Closed {
+            self.drive();
+            self.core().prove_step();
+            self.collect()?;
+        }
+        self.core = None;
+        self.waiting.clear();
+        if how == Ending::PowerCut {
+            let next = self.disk.cut(&self.entropy);
+            self.heal();
+            self.disk = next;
+            self.plan();
+        }
+        self.events.push(Event::Restarted);
+        self.open()
+    }
+
+    fn flush(&self) {
+        if self.below(2) == 0 {
+            self.chaos().meanwhile = Arc::downgrade(self.core());
+        }
+        let _may_fail = self.core().flush();
+        self.chaos().meanwhile = Weak::new();
+    }
+
+    /// Makes room for what has been asked, when the ring is nearly used up.
+    fn relieve(&self) {
+        let ring = self.core().folder.as_ref().unwrap().ring.as_ref().unwrap().files();
+        if ring.iter().filter(|file| Arc::strong_count(file) > 2).count() > 8 {
+            self.flush();
+        }
+    }
+
+    fn arm(&self) {
+        if self.weather.fills && self.below(2) == 0 {
+            self.disk.set_room(self.below(60_000) as u64);
+        }
+        if !self.weather.faults {
+            return;
+        }
+        let sites = [
+            None,
+            Some((CallKind::Write, "ring")),
+            Some((CallKind::Sync, "ring")),
+            Some((CallKind::Sync, "segments")),
+            Some((CallKind::Sync, "manifest")),
+            Some((CallKind::Link, "manifest")),
+            Some((CallKind::SyncFolder, "")),
+            Some((CallKind::Remove, "")),
+        ];
+        let mut chaos = self.chaos();
+        chaos.entropy.get_or_insert_with(|| Entropy::seeded(self.entropy.u64()));
+        chaos.only = sites[self.below(sites.len())];
+        chaos.odds = 1 + self.entropy.below(if chaos.only.is_some() { 3 } else { 30 });
+        chaos.left = 1 + self.below(4) as u32;
+    }
+
+    /// Whatever the seed says.
+    pub(crate) fn step(&mut self) -> Result<(), String> {
+        self.relieve();
+        match self.below(100) {
+            0..24 => self.append(),
+            24..38 => self.commit(),
+            38..42 => self.trim(),
+            42..44 => self.arm(),
+            44..62 => self.drive(),
+            62..66 => drop(self.core().lane_step()),
+            66..69 => self.core().encode_step(),
+            69..75 => self.flush(),
+            75..77 => {
+                let folder = self.core().folder.as_ref().unwrap();
+                let _may_fail = self.core().delete_trimmed(folder);
+            }
+            77 => drop(self.core().folder.as_ref().unwrap().ring.as_ref().unwrap().prepare_spare()),
+            78 => self.core().prove_step(),
+            79..88 => self.read_somewhere()?,
+            88..90 => self.scan_rows()?,
+            90..94 => self.clock.advance(Duration::from_millis(self.entropy.below(2000))),
+            94 => self.restart(Ending::Killed)?,
+            95 => self.restart(Ending::PowerCut)?,
+            96 => self.restart(Ending::Closed)?,
+            97 => self.heal(),
+            _ => self.arm(),
+        }
+        self.collect()
+    }
+
+    /// Nothing goes wrong any more: what can be written can be, what was is there, and stays.
+    pub(crate) fn settle(&mut self) -> Result<(), String> {
+        self.heal();
+        self.drive();
+        self.collect()?;
+        self.resume()?;
+        self.look()?;
+        for ending in [Ending::Killed, Ending::PowerCut] {
+            self.restart(ending)?;
+            self.look()?;
+        }
+        self.core().flush().map_err(|error| error.to_string())?;
+        self.look()?;
+        self.core = None;
+        check(&self.events)
+    }
+
+    /// Without a restart, service goes on.
+    fn resume(&mut self) -> Result<(), String> {
+        for _ in 0..RESUME_TRIES {
+            let log = self.new_log();
+            let (records, asked) = self.records(&[log], true);
+            let commit = Commit { opens: vec![log], records, ..Commit::default() };
+            self.push_commit(commit, asked, Vec::new());
+            self.drive();
+            self.collect()?;
+            if let Some(Event::Answered { answer: Answer::Done { .. }, .. }) = self.events.last() {
+                return Ok(());
+            }
+            let _may_fail = self.core().flush();
+        }
+        Err(format!("no service on a healthy disk: {:?}", self.core().condition.health()))
+    }
+}
+
+/// How a process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Closed,
+    Killed,
+    PowerCut,
+}
+
+fn placed(outcome: &AppendOutcome) -> Placed {
+    match outcome {
+        AppendOutcome::Appended { first, arrival } => {
+            Placed::At { first: first.0, arrival: arrival.0 }
+        }
+        AppendOutcome::Closed => Placed::Closed,
+        AppendOutcome::UnknownLog => Placed::Unknown,
+    }
+}
+
+fn append_answer(answer: Result<Vec<AppendOutcome>, StoreError>) -> Result<Answer, String> {
+    let (versions, ends) = Default::default();
+    match answer {
+        Ok(outcomes) => {
+            Ok(Answer::Done { placed: outcomes.iter().map(placed).collect(), versions, ends })
+        }
+        Err(error) => store_error(&error),
+    }
+}
+
+fn store_error(error: &StoreError) -> Result<Answer, String> {
+    match error {
+        StoreError::DiskFull | StoreError::TooLarge => Ok(Answer::Refused),
+        StoreError::Unavailable(_) => Ok(Answer::InDoubt),
+        StoreError::Damaged(_) => Err(error.to_string()),
+    }
+}
+
+fn commit_answer(answer: Result<Committed, CommitError>) -> Result<Answer, String> {
+    match answer {
+        Ok(done) => Ok(Answer::Done {
+            placed: done.appended.iter().map(placed).collect(),
+            versions: done.versions,
+            ends: done.closed.iter().map(|end| (end.log.0, end.end.0)).collect(),
+        }),
+        Err(CommitError::Conflict { row }) => Ok(Answer::Conflict { row }),
+        Err(CommitError::LogClosed(log)) => Ok(Answer::Closed { log: log.0 }),
+        Err(CommitError::Store(error)) => store_error(&error),
+        Err(_) => Ok(Answer::Refused),
+    }
+}
+
+/// A whole run, after `prepare`.
+pub(crate) fn run_with(
+    seed: u64,
+    steps: usize,
+    weather: Weather,
+    prepare: impl FnOnce(&World),
+) -> Result<World, String> {
+    let mut world = World::new(seed, weather);
+    prepare(&world);
+    let ran = (|| {
+        world.open()?;
+        (0..steps).try_for_each(|_| world.step())?;
+        world.settle()
+    })();
+    if std::env::var_os("LEVADA_SEED").is_some() {
+        world.events.iter().enumerate().for_each(|(at, event)| eprintln!("{at}: {event:?}"));
+    }
+    ran.map(|()| world).map_err(|why| format!("seed {seed}: {why}"))
+}
+
+/// A whole run.
+pub(crate) fn run(seed: u64, steps: usize, weather: Weather) -> Result<World, String> {
+    run_with(seed, steps, weather, |_| {})
+}
+
+/// What a disk that lies may leave behind: damage that is named, or the beginning of everything. And
+/// never wrong bytes. Whether anything was named.
+pub(crate) fn run_on_a_liar(seed: u64, steps: usize) -> Result<bool, String> {
+    let mut world = World::new(seed, Weather::default());
+    world.open()?;
+    world.lie(2);
+    for _ in 0..steps {
+        if !matches!(world.below(20), 0 | 1) {
+            world.append();
+            world.commit();
+        }
+        world.drive();
+        world.collect()?;
+        if world.below(6) == 0 {
+            world.flush();
+        }
+    }
+    world.core = None;
+    let disk = world.disk.cut(&world.entropy);
+    world.heal();
+    let config = config();
+    let (clock, entropy) = (world.clock.clone(), Entropy::seeded(seed));
+    let core = match open_folder(Arc::new(disk), config, clock, entropy, Sabotage::None) {
+        Ok(core) => core,
+        Err(OpenError::Damaged { .. }) => return Ok(true),
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut named = !core.condition.health().ready;
+    for (log, placed) in &world.placed {
+        named |= !is_beginning(&core, *log, placed)?;
+    }
+    Ok(named)
+}
+
+/// Whether a log shows the first of its acknowledged runs, all of them up to some point; `false` if
+/// it names damage instead.
+fn is_beginning(core: &Core, log: LogId, placed: &[u64]) -> Result<bool, String> {
+    let budget = ReadBudget { records_max: usize::MAX, bytes_max: usize::MAX };
+    let mut found = Vec::new();
+    let mut from = Position::ZERO;
+    loop {
+        let page = match core.read_page(log, ReadFrom::Position(from), budget, true) {
+            Ok(page) => page.ok_or("a read did not reach the disk")?,
+            Err(ReadError::UnknownLog(_)) => break,
+            Err(ReadError::Damaged { .. } | ReadError::Io(_)) => return Ok(false),
+        };
+        for record in &page.records {
+            owner(&record.payload).ok_or_else(|| format!("wrong bytes in {log}"))?;
+            found.push(record.position.0);
+        }
+        if page.at_tail {
+            break;
+        }
+        from = page.next;
+    }
+    let kept = core.logs.get(log).map_or(0, |entry| entry.state().trimmed_below.0);
+    let end = found.last().map_or(0, |last| last + 1);
+    let mut wanted = placed.iter().filter(|first| (kept..end).contains(first));
+    let hole = wanted.find(|first| found.binary_search(first).is_err());
+    hole.map_or(Ok(true), |hole| Err(format!("{log} has lost {hole} without a word")))
+}
