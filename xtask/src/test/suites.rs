@@ -47,6 +47,7 @@ pub(super) const SUITES: &[Suite] = &[
     },
     Suite { name: "cbor", needs: WITH_PYTHON, files: &["test_cbor.py"] },
     Suite { name: "negatives", needs: WITH_PYTHON, files: &["test_constraints.py"] },
+    Suite { name: "recorded", needs: WITH_PYTHON, files: &["test_recorded.py"] },
     Suite { name: "aws-cli", needs: WITH_PYTHON, files: &["test_aws_cli.py"] },
     Suite { name: "node-sdk", needs: WITH_NODE, files: &["test_node.py"] },
     Suite { name: "go-sdk", needs: WITH_GO, files: &["test_go.py"] },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ::streams::shard::parse_shard_id;
-use ::streams::{HashKey, ShardFilter, Status, Stream, StreamName};
+use ::streams::{Error, HashKey, ShardFilter, Status, Stream, StreamName};
 use model::kinesis::{op, shapes};
 use stdx::UnixMillis;
 use wire::{Call, Fault, Serve};
@@ -165,8 +165,16 @@ impl Serve<op::SplitShard> for Kinesis {
         let shard = read_shard_id(&name, &input.shard_to_split)?;
         let stream = self.streams.stream(&name).map_err(to_fault)?;
         // A key beyond the space lies beyond every shard's end, which is what AWS says of it too.
-        let at = HashKey::parse(&input.new_starting_hash_key).unwrap_or(HashKey(u128::MAX));
-        self.streams.split(&stream, shard, at).await.map_err(to_fault)
+        let given = input.new_starting_hash_key;
+        let at = HashKey::parse(&given).unwrap_or(HashKey(u128::MAX));
+        self.streams.split(&stream, shard, at).await.map_err(|error| {
+            to_fault(match error {
+                Error::SplitPoint { stream, shard, range, .. } => {
+                    Error::SplitPoint { stream, shard, key: given, range }
+                }
+                other => other,
+            })
+        })
     }
 }
 
