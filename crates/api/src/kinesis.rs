@@ -2,7 +2,8 @@
 
 mod address;
 mod consumers;
-mod faults;
+pub(crate) mod faults;
+pub(crate) mod injected;
 mod iterators;
 mod records;
 mod shapes;
@@ -18,6 +19,7 @@ use identity::Sealer;
 use stdx::Entropy;
 use wire::Endpoint;
 
+pub use injected::InjectedFaults;
 pub use unserved::UNSERVED;
 
 /// Serves Data Streams.
@@ -25,17 +27,20 @@ pub struct Kinesis {
     streams: ::streams::Streams,
     sealer: Sealer,
     entropy: Entropy,
+    injected: Option<Arc<InjectedFaults>>,
 }
 
 impl Kinesis {
     /// Joins every operation to the engine. `token_key` seals iterators and next tokens; they
-    /// survive a restart if it does.
+    /// survive a restart if it does. `injected` are the faults that somebody tests with, if anybody
+    /// may.
     pub fn endpoints(
         streams: ::streams::Streams,
         token_key: [u8; 32],
         entropy: Entropy,
+        injected: Option<Arc<InjectedFaults>>,
     ) -> Vec<Box<dyn Endpoint>> {
         let sealer = Sealer::new(token_key);
-        model::kinesis::routes(Arc::new(Kinesis { streams, sealer, entropy }))
+        model::kinesis::routes(Arc::new(Kinesis { streams, sealer, entropy, injected }))
     }
 }

@@ -6,12 +6,20 @@
 //! What the operations do is injected: this crate reaches no store and no listener.
 
 mod clock;
+mod faults;
 
 use std::sync::Arc;
 
+use stdx::Entropy;
 use wire::{Call, Codec, Endpoint, Fault, ServiceProfile, endpoint};
 
+use crate::kinesis::InjectedFaults;
+
 pub use clock::{ClockReading, GetClock, MoveClock, MoveClockInput, VirtualClock};
+pub use faults::{
+    AddFault, AddedFault, FaultSpec, FaultStanding, ListFaults, ListedFaults, RemoveFaults,
+    RemoveFaultsInput, RemovedFaults,
+};
 
 /// The facts of the service.
 pub static SERVICE: ServiceProfile = ServiceProfile {
@@ -28,21 +36,27 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Answers the operator.
 pub struct Operator {
-    clock: Arc<dyn VirtualClock>,
-}
-
-/// What the operations act upon.
-pub struct Parts {
     /// The service clock.
     pub clock: Arc<dyn VirtualClock>,
+    /// Injected faults, where they are allowed.
+    pub injected: Option<Arc<InjectedFaults>>,
+    /// The operations that faults may be about.
+    pub operations: Vec<&'static str>,
+    /// Where seeds come from.
+    pub entropy: Entropy,
 }
 
 impl Operator {
     /// Its operations.
-    pub fn endpoints(parts: Parts) -> Vec<Box<dyn Endpoint>> {
-        let Parts { clock } = parts;
-        let operator = Arc::new(Operator { clock });
-        vec![endpoint::<_, GetClock>(Arc::clone(&operator)), endpoint::<_, MoveClock>(operator)]
+    pub fn endpoints(self) -> Vec<Box<dyn Endpoint>> {
+        let own = Arc::new(self);
+        vec![
+            endpoint::<_, GetClock>(Arc::clone(&own)),
+            endpoint::<_, MoveClock>(Arc::clone(&own)),
+            endpoint::<_, AddFault>(Arc::clone(&own)),
+            endpoint::<_, ListFaults>(Arc::clone(&own)),
+            endpoint::<_, RemoveFaults>(own),
+        ]
     }
 }
 

@@ -1,6 +1,6 @@
 //! One connection: its protocol, its watchdog, its end.
 
-use std::convert::Infallible;
+use std::fmt;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -233,15 +233,30 @@ fn service_of(
 ) -> impl Service<
     http::Request<Incoming>,
     Response = http::Response<AnswerBody>,
-    Error = Infallible,
-    Future = impl Future<Output = Result<http::Response<AnswerBody>, Infallible>> + Send + use<>,
+    Error = Silent,
+    Future = impl Future<Output = Result<http::Response<AnswerBody>, Silent>> + Send + use<>,
 > + use<> {
     let (shared, peer) = (Arc::clone(shared), peer.clone());
     service_fn(move |request| {
         let (shared, peer) = (Arc::clone(&shared), peer.clone());
-        async move { Ok(pipeline::answer(&shared, &peer, request).await) }
+        async move {
+            let answer = pipeline::answer(&shared, &peer, request).await;
+            if answer.body().is_silence() { Err(Silent) } else { Ok(answer) }
+        }
     })
 }
+
+/// Why a connection breaks without an answer: somebody tests what its client does then.
+#[derive(Debug)]
+struct Silent;
+
+impl fmt::Display for Silent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no answer, as an injected fault has it")
+    }
+}
+
+impl std::error::Error for Silent {}
 
 /// Serves a connection until it ends, the server stops, or the watchdog has seen enough.
 async fn drive<C: Future>(

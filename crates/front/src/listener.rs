@@ -12,7 +12,7 @@ use stdx::{Clock, Entropy, task};
 use telemetry::{Counter, Gauge, Telemetry};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
-use wire::Elsewhere;
+use wire::{Elsewhere, Injector};
 
 use crate::budget::Budget;
 use crate::connection;
@@ -57,6 +57,8 @@ pub struct FrontConfig {
     pub elsewhere: &'static [Elsewhere],
     /// Whether AWS's rates of calls hold.
     pub limits: bool,
+    /// What befalls calls, where somebody tests failures.
+    pub injector: Option<Arc<dyn Injector>>,
 }
 
 impl FrontConfig {
@@ -70,6 +72,7 @@ impl FrontConfig {
             certificates: None,
             elsewhere: &[],
             limits: false,
+            injector: None,
         }
     }
 }
@@ -98,6 +101,7 @@ pub(crate) struct Shared {
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) refused: Counter,
     pub(crate) certificates: Option<Certificates>,
+    pub(crate) injector: Option<Arc<dyn Injector>>,
     pub(crate) handshakes_failed: Counter,
     cors: CorsRule,
     body_bytes: Gauge,
@@ -182,6 +186,7 @@ impl Front {
             refused: telemetry
                 .counter("requests_refused_total", "Requests that reached no operation."),
             certificates: config.certificates.clone(),
+            injector: config.injector.clone(),
             handshakes_failed: telemetry
                 .counter("tls_handshakes_failed_total", "TLS connections that came to nothing."),
             cors: config.cors,

@@ -13,7 +13,9 @@ use identity::keys::Proof;
 use identity::sigv4::Policy;
 use stdx::task;
 use telemetry::Observation;
-use wire::{Access, Answer, Call, Codec, Fault, ServiceProfile};
+use wire::{
+    Access, Answer, Call, Codec, Fate, Fault, Instead, OperationInfo, Resource, ServiceProfile,
+};
 
 use crate::body::{Allowance, Received, Unread, discard, receive};
 use crate::connection::Peer;
@@ -177,18 +179,38 @@ impl<'a> CallRequest<'a> {
             .endpoint
             .decode(self.dialect.codec(), &body.bytes)
             .map_err(|fault| self.refuse(&body.bytes, Ok(fault)))?;
-        let resource = prepared.resource();
+        let resource = prepared.resource(&call);
         authorise(&call, operation.info.action, &resource).map_err(Refusal::Fault)?;
         if let Some(throttle) = &self.shared.throttle {
             let now = self.shared.clock.service_elapsed();
             throttle.admit(operation.info, &call, &resource, now).map_err(Refusal::Fault)?;
         }
-        let served = prepared.serve(call);
-        let answer = match operation.info.access {
-            Access::Mutate => finish(served).await,
-            Access::Read | Access::Data => served.await,
+        let fate = self.fate(&call, operation.info, &resource).await;
+        let serving = fate.served.then(|| prepared.serve(call));
+        let answer = match (serving, operation.info.access) {
+            (None, _) => Err(Fault::internal()),
+            (Some(serving), Access::Mutate) => finish(serving).await,
+            (Some(serving), Access::Read | Access::Data) => serving.await,
         };
-        answer.map_err(Refusal::Fault)
+        match fate.instead {
+            None => answer.map_err(Refusal::Fault),
+            Some(Instead::Fault(fault)) => Err(Refusal::Fault(fault)),
+            Some(Instead::Silence) => Err(Refusal::Silence),
+        }
+    }
+
+    /// How the call goes on: nearly always as its caller wishes.
+    async fn fate(
+        &self,
+        call: &Arc<Call>,
+        operation: &'static OperationInfo,
+        resource: &Resource,
+    ) -> Fate {
+        let injector = self.shared.injector.as_ref();
+        match injector.and_then(|injector| injector.inject(call, operation, resource)) {
+            Some(befalling) => befalling.await,
+            None => Fate::SERVED,
+        }
     }
 
     /// The first half: up to a proven body and the operation that it is for.

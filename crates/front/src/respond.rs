@@ -38,6 +38,8 @@ pub(crate) enum Refusal {
     Legacy { status: StatusCode, code: &'static str },
     /// Not an error: permission for a browser.
     Preflight,
+    /// No answer at all: the connection breaks.
+    Silence,
 }
 
 impl Refusal {
@@ -78,6 +80,7 @@ impl Refusal {
             Refusal::Fault(fault) => &fault.code,
             Refusal::Xml { code, .. } | Refusal::Legacy { code, .. } => code,
             Refusal::Preflight => "Preflight",
+            Refusal::Silence => "Silence",
         }
     }
 }
@@ -93,6 +96,8 @@ enum Content {
     Whole(Option<Bytes>),
     /// Frames, and what ends them when the server stops.
     Events(Frames, Ending),
+    /// There is none: whoever would send it breaks the connection.
+    Silence,
 }
 
 /// A future that is ready when open streams must end.
@@ -108,10 +113,19 @@ impl AnswerBody {
         AnswerBody { content: Content::Events(frames, ending), in_flight: None }
     }
 
+    /// The body of an answer that must not be sent.
+    pub(crate) fn silence() -> Self {
+        AnswerBody { content: Content::Silence, in_flight: None }
+    }
+
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self.content, Content::Silence)
+    }
+
     pub(crate) fn bytes(&self) -> u64 {
         match &self.content {
             Content::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
-            Content::Events(..) => 0,
+            Content::Events(..) | Content::Silence => 0,
         }
     }
 }
@@ -126,6 +140,7 @@ impl Body for AnswerBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.content {
             Content::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Content::Silence => Poll::Ready(None),
             // The ending first: frames that are always ready must not outlive the server.
             Content::Events(frames, ending) => match ending.as_mut().poll(context) {
                 Poll::Ready(()) => {
@@ -141,12 +156,12 @@ impl Body for AnswerBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.content, Content::Whole(None))
+        matches!(self.content, Content::Whole(None) | Content::Silence)
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Whole(_) => SizeHint::with_exact(self.bytes()),
+            Content::Whole(_) | Content::Silence => SizeHint::with_exact(self.bytes()),
             Content::Events(..) => SizeHint::default(),
         }
     }
@@ -204,6 +219,7 @@ pub(crate) fn refusal_response(
             response(*status, Some("application/json"), body, ids)
         }
         Refusal::Preflight => preflight_response(request, ids),
+        Refusal::Silence => response(StatusCode::OK, None, AnswerBody::silence(), ids),
     }
 }
 

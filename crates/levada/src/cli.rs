@@ -38,6 +38,9 @@ pub(crate) enum Command {
     Status(Status),
     /// Show the service's clock, or move it ahead in development mode
     Clock(Clock),
+    /// Make calls fail, wait or break off, to see what clients do then
+    #[command(subcommand)]
+    Fault(FaultCommand),
     /// Print the export lines that point AWS's tools here
     Env(Env),
     /// Print the certificate that TLS clients of the server must trust
@@ -124,6 +127,19 @@ pub(crate) struct Serve {
         default_missing_value = "true"
     )]
     pub(crate) dev: bool,
+    /// Let faults be injected outside development mode too
+    #[arg(
+        long,
+        env = "LEVADA_FAULTS",
+        value_name = "true|false",
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true"
+    )]
+    pub(crate) faults: bool,
     /// The certificate shown to TLS clients, a chain in PEM; without it a local authority makes one
     #[arg(long, env = "LEVADA_TLS__CERT", value_name = "FILE")]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -232,6 +248,94 @@ pub(crate) struct Clock {
     /// Print a JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// What to do with injected faults.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FaultCommand {
+    /// Add a fault: what goes wrong, for which calls, how often
+    Add(Box<FaultAdd>),
+    /// List the faults and how often they struck
+    List(FaultList),
+    /// Remove a fault, or all of them
+    Remove(FaultRemove),
+}
+
+/// What goes wrong, and when.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").multiple(true).required(true)
+    .args(["error", "latency", "abort", "reshard"]))]
+pub(crate) struct FaultAdd {
+    /// Only calls of this operation, such as PutRecords
+    #[arg(long)]
+    pub(crate) operation: Option<String>,
+    /// Only calls about this stream
+    #[arg(long)]
+    pub(crate) stream: Option<String>,
+    /// Only this shard of it, such as shardId-000000000000; of a PutRecords the records that go there
+    #[arg(long, value_name = "SHARD", requires = "stream")]
+    pub(crate) shard: Option<String>,
+    /// Each record of a PutRecords by itself, not the whole call
+    #[arg(long)]
+    pub(crate) per_record: bool,
+    /// How often it strikes, from 0 to 1
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) rate: f64,
+    /// Answer this error, such as ProvisionedThroughputExceededException or InternalFailure
+    #[arg(long, value_name = "CODE")]
+    pub(crate) error: Option<String>,
+    /// The error's words, if not AWS's
+    #[arg(long, value_name = "TEXT", requires = "error")]
+    pub(crate) message: Option<String>,
+    /// Let the call wait first, such as 200ms
+    #[arg(long, value_name = "DURATION", value_parser = parse_long_duration)]
+    pub(crate) latency: Option<Duration>,
+    /// Break the connection instead of answering
+    #[arg(long, conflicts_with = "error")]
+    pub(crate) abort: bool,
+    /// Carry the call out before the error or the break: the caller does not learn of its success
+    #[arg(long)]
+    pub(crate) after: bool,
+    /// Change the stream at the moment of the call: split, merge, or a number of shards
+    #[arg(long, value_name = "HOW", requires = "stream")]
+    pub(crate) reshard: Option<String>,
+    /// Strike this often at most
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) times: Option<u64>,
+    /// Stay in force for so long, such as 10m
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_long_duration)]
+    pub(crate) lasts: Option<Duration>,
+    /// What the dice start from: the same seed strikes the same calls
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+    /// Print a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Whose faults.
+#[derive(Debug, Args)]
+pub(crate) struct FaultList {
+    /// Print a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Which faults to remove.
+#[derive(Debug, Args)]
+pub(crate) struct FaultRemove {
+    /// The fault's number
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) id: Option<u64>,
+    /// All of them
+    #[arg(long)]
+    pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) target: Target,
 }

@@ -5,6 +5,7 @@ mod clock;
 mod completions;
 mod config;
 mod env;
+mod fault;
 mod put;
 mod serve;
 mod status;
@@ -30,6 +31,7 @@ pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Tail(options) => tail::run(options).await,
         Command::Status(options) => status::run(options).await,
         Command::Clock(options) => clock::run(&options).await,
+        Command::Fault(options) => fault::run(options).await,
         Command::Env(options) => env::run(&options),
         Command::Wait(options) => wait::run(&options).await,
         Command::Certs(options) => certs::run(&options),

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::operator::{self, Operator};
+use api::kinesis::{InjectedFaults, Kinesis};
+use api::operator::{self, Operator, VirtualClock};
 use front::{Drained, Front, FrontConfig, Readiness, Service};
 use identity::{Authority, Identity, KeyPair, KeyRing};
 use stdx::{Clock, Entropy, task};
@@ -17,6 +18,7 @@ use streams::Streams;
 use telemetry::Telemetry;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use wire::Injector;
 
 use crate::development::{self, Movable};
 use crate::folder::{ENDPOINT_FILE, ROOT_KEY_FILE, decode_key, encode_key};
@@ -60,6 +62,8 @@ pub struct ServerConfig {
     pub tls: Tls,
     /// Development mode: the service clock can be moved. A folder must have been made for it.
     pub development: bool,
+    /// Whether faults may be injected outside development mode too.
+    pub faults: bool,
 }
 
 impl ServerConfig {
@@ -77,6 +81,7 @@ impl ServerConfig {
             root_key: None,
             tls: Tls::Local { names: Vec::new() },
             development: false,
+            faults: false,
         }
     }
 }
@@ -186,23 +191,25 @@ impl Server {
             tls::publish(ca_pem.as_deref(), folder, &store)?;
         }
         let telemetry = Telemetry::new(clock.clone());
-        let operator = operator::Parts {
-            clock: Arc::new(Movable {
-                store: store.clone(),
-                clock: clock.clone(),
-                is_development: config.development,
-                moving: tokio::sync::Mutex::default(),
-            }),
-        };
+        let injected = (config.development || config.faults)
+            .then(|| Arc::new(InjectedFaults::new(streams.clone(), clock.clone())));
+        let clock_moved = Arc::new(Movable {
+            store: store.clone(),
+            clock: clock.clone(),
+            is_development: config.development,
+            moving: tokio::sync::Mutex::default(),
+        });
+        let services = services(streams, token_key, clock_moved, &injected, &telemetry, &entropy);
         let front = Front::bind(
             &FrontConfig {
                 certificates: Some(shown.certificates.clone()),
                 elsewhere: api::elsewhere::ELSEWHERE,
                 limits: config.limits,
                 body_budget_bytes: store::limits::body_bytes(memory_bytes),
+                injector: injected.map(|injected| -> Arc<dyn Injector> { injected }),
                 ..FrontConfig::new(config.listen)
             },
-            services(streams, token_key, operator, &telemetry, &entropy),
+            services,
             authority(&config, &root_key, &entropy),
             readiness(&store, &clock),
             telemetry,
@@ -294,17 +301,24 @@ async fn open_store(
 fn services(
     streams: Streams,
     token_key: [u8; 32],
-    operator: operator::Parts,
+    clock: Arc<dyn VirtualClock>,
+    injected: &Option<Arc<InjectedFaults>>,
     telemetry: &Telemetry,
     entropy: &Entropy,
 ) -> Vec<Service> {
-    let kinesis = api::kinesis::Kinesis::endpoints(streams, token_key, entropy.clone());
+    let kinesis = Kinesis::endpoints(streams, token_key, entropy.clone(), injected.clone());
+    let operator = Operator {
+        clock,
+        injected: injected.clone(),
+        operations: kinesis.iter().map(|endpoint| endpoint.info().name).collect(),
+        entropy: entropy.clone(),
+    };
     let monitoring = api::monitoring::Monitoring::endpoints(telemetry);
     vec![
         Service { profile: &model::kinesis::SERVICE, endpoints: kinesis },
         Service { profile: &api::monitoring::SERVICE, endpoints: monitoring },
         Service { profile: &api::sts::SERVICE, endpoints: api::sts::Sts::endpoints() },
-        Service { profile: &operator::SERVICE, endpoints: Operator::endpoints(operator) },
+        Service { profile: &operator::SERVICE, endpoints: operator.endpoints() },
     ]
 }
 

@@ -97,6 +97,18 @@ impl Streams {
         self.hash_keys(&stream.state(), records).map(drop)
     }
 
+    /// The shard that takes each of these records now. Where the service distributes records itself,
+    /// another one may take it when it is put.
+    ///
+    /// # Errors
+    /// As [`Streams::put`].
+    pub fn shards_for(&self, stream: &Stream, records: &[NewRecord]) -> Result<Vec<u32>, Error> {
+        let state = stream.state();
+        let keys = self.hash_keys(&state, records)?;
+        let shard_of = |key: HashKey| state.shards.open()[state.shards.route(key)].index;
+        Ok(keys.into_iter().map(shard_of).collect())
+    }
+
     fn hash_keys(&self, state: &StreamState, records: &[NewRecord]) -> Result<Vec<HashKey>, Error> {
         let limit_kib = state.row.record_kib_max;
         let keys = records.iter().map(|record| {

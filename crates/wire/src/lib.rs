@@ -11,6 +11,7 @@ pub mod constraint;
 pub mod event_stream;
 pub mod explain;
 pub mod fault;
+pub mod injection;
 pub mod json;
 pub mod limits;
 pub mod open_enum;
@@ -26,6 +27,7 @@ pub use blob::Blob;
 pub use call::{Call, RequestId};
 pub use codec::Codec;
 pub use fault::Fault;
+pub use injection::{Befalling, Fate, Injector, Instead};
 pub use operation::{
     Access, Answer, CallRate, Elsewhere, Endpoint, EventStream, Frames, Kind, Operation,
     OperationInfo, Prepared, QueryForm, Resource, Serve, ServiceProfile, endpoint,

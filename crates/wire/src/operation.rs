@@ -140,6 +140,12 @@ pub trait Serve<Op: Operation>: Send + Sync + 'static {
         call: &Call,
         input: Op::Input,
     ) -> impl Future<Output = Result<Op::Output, Fault>> + Send;
+
+    /// What the input names where only the server can tell, because it is behind a token; otherwise
+    /// [`Operation::resource`] says it.
+    fn resource(&self, _call: &Call, _input: &Op::Input) -> Option<Resource> {
+        None
+    }
 }
 
 /// Events of an event-stream operation, until they end or fail.
@@ -166,8 +172,8 @@ pub trait Endpoint: Send + Sync {
 
 /// A decoded input, waiting to be authorised and served.
 pub trait Prepared: Send {
-    /// What the input names.
-    fn resource(&self) -> Resource;
+    /// What the input names, for whoever calls.
+    fn resource(&self, call: &Call) -> Resource;
     /// Serves it and encodes the answer.
     fn serve(
         self: Box<Self>,
@@ -203,8 +209,9 @@ impl<S: Serve<Op>, Op: Operation> Endpoint for Joined<S, Op> {
 }
 
 impl<S: Serve<Op>, Op: Operation> Prepared for Decoded<S, Op> {
-    fn resource(&self) -> Resource {
-        Op::resource(&self.input)
+    fn resource(&self, call: &Call) -> Resource {
+        let known = self.service.resource(call, &self.input);
+        known.unwrap_or_else(|| Op::resource(&self.input))
     }
 
     fn serve(

@@ -120,6 +120,7 @@ impl Serve<op::SubscribeToShard> for Kinesis {
         let stream = self.streams.stream_with_data(&stream.name).map_err(to_fault)?;
         let shard = parse_shard_id(&input.shard_id)
             .ok_or_else(|| shard_not_found(&stream.name, &input.shard_id))?;
+        self.befall_shard(call, "SubscribeToShard", &stream.name, shard).await?;
         let position = input.starting_position;
         let start = read_start(&position.r#type, position.sequence_number, position.timestamp)?;
         if input.dry_run == Some(true) {

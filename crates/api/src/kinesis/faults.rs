@@ -11,12 +11,85 @@ use streams::shard::shard_id;
 use streams::{Error, ScaleRule, StreamName};
 use wire::Fault;
 
+use super::injected::RecordFailure;
+
 pub(super) fn invalid_argument(message: impl Into<Cow<'static, str>>) -> Fault {
     faults::invalid_argument_exception(message)
 }
 
 pub(super) fn stream_not_found(stream: &StreamName) -> Fault {
     not_found(format!("Stream {} not found.", under(stream)))
+}
+
+/// Every fault that can be injected without giving its words: code, status, words. `{stream}` stands
+/// for `X under account A`, `{shard}` for a shard's id.
+const INJECTED: &[(&str, u16, &str)] = &[
+    (
+        "ProvisionedThroughputExceededException",
+        400,
+        "Rate exceeded for shard {shard} in stream {stream}.",
+    ),
+    ("LimitExceededException", 400, "Rate exceeded for stream {stream}."),
+    ("ThrottlingException", 400, "Rate exceeded"),
+    ("ResourceNotFoundException", 400, "Stream {stream} not found."),
+    ("ResourceInUseException", 400, "Stream {stream} not ACTIVE, instead in state UPDATING"),
+    ("ExpiredNextTokenException", 400, "NextToken has expired."),
+    ("ExpiredTokenException", 400, "The security token included in the request is expired"),
+    ("UnrecognizedClientException", 400, "The security token included in the request is invalid."),
+    ("KMSThrottlingException", 400, "KMS throttled a request for stream {stream}."),
+    ("KMSAccessDeniedException", 400, "KMS denied access to the key of stream {stream}."),
+    ("KMSDisabledException", 400, "The KMS key of stream {stream} is disabled."),
+    ("KMSInvalidStateException", 400, "The KMS key of stream {stream} is in no usable state."),
+    ("KMSNotFoundException", 400, "The KMS key of stream {stream} was not found."),
+    ("KMSOptInRequired", 400, "The account of stream {stream} has no KMS."),
+    (INTERNAL_FAILURE, 500, ""),
+    ("ServiceUnavailable", 503, "The service is unavailable for the moment."),
+];
+const INTERNAL_FAILURE: &str = "InternalFailure";
+
+/// The codes that can be injected without giving words.
+pub(crate) fn injectable_codes() -> impl Iterator<Item = &'static str> {
+    INJECTED.iter().map(|(code, ..)| *code)
+}
+
+/// A fault that somebody injects: in AWS's words, unless others are given.
+pub(super) fn injected_fault(
+    code: &str,
+    message: Option<String>,
+    stream: &StreamName,
+    shard: u32,
+) -> Fault {
+    let known = INJECTED.iter().find(|(known, ..)| *known == code);
+    let (status, words) = known.map_or((400, ""), |(_, status, words)| (*status, *words));
+    let words = match message {
+        None if code == INTERNAL_FAILURE => return Fault::internal(),
+        None => words.replace("{shard}", &shard_id(shard)).replace("{stream}", &under(stream)),
+        Some(message) => message,
+    };
+    Fault { code: code.to_owned().into(), status, ..Fault::client("", words) }
+}
+
+/// The failure of a single record; `None` for codes that records do not fail with (API reference,
+/// PutRecordsResultEntry).
+pub(super) fn record_failure(
+    code: &str,
+    message: Option<String>,
+    stream: &StreamName,
+    shard: u32,
+) -> Option<RecordFailure> {
+    let words = match code {
+        INTERNAL_FAILURE => "Internal Service Failure".to_owned(),
+        "ProvisionedThroughputExceededException" => {
+            format!("Rate exceeded for shard {} in stream {}.", shard_id(shard), under(stream))
+        }
+        _ => return None,
+    };
+    Some(RecordFailure { code: code.to_owned(), message: message.unwrap_or(words) })
+}
+
+/// Whether single records fail with this code.
+pub(crate) fn fails_records(code: &str) -> bool {
+    [INTERNAL_FAILURE, "ProvisionedThroughputExceededException"].contains(&code)
 }
 
 /// What `DryRun` answers where the request would have succeeded (EC2's words for the same flag).

@@ -26,6 +26,7 @@ impl Serve<op::GetShardIterator> for Kinesis {
         if stream.state().shards.get(shard).is_none() {
             return Err(shard_missing(&name, shard));
         }
+        self.befall_shard(call, "GetShardIterator", &stream.name, shard).await?;
         let start = read_start(
             &input.shard_iterator_type,
             input.starting_sequence_number,

@@ -8,10 +8,11 @@ use ::streams::{
     Cursor, Error, GivenNumber, HashKey, NewRecord, Placed, Position, Stream, StreamName,
 };
 use model::kinesis::{op, shapes};
-use wire::{Blob, Call, Fault, Serve};
+use wire::{Blob, Call, Fault, Resource, Serve};
 
 use super::Kinesis;
 use super::faults::{dry_run, invalid_argument, shard_missing, to_fault};
+use super::injected::{with_failed, without_failed};
 use super::shapes as shape;
 
 impl Serve<op::PutRecord> for Kinesis {
@@ -26,7 +27,12 @@ impl Serve<op::PutRecord> for Kinesis {
         if let Some(number) = input.sequence_number_for_ordering {
             self.check_ordering(&stream, number)?;
         }
-        let placed = self.put(&stream, vec![record], input.dry_run).await?;
+        let records = vec![record];
+        let injected = self.befall_records(call, "PutRecord", &stream, &records).await?;
+        if let Some((_, failure)) = injected.into_iter().next() {
+            return Err(failure.into());
+        }
+        let placed = self.put(&stream, records, input.dry_run).await?;
         let placed = placed.first().ok_or_else(Fault::internal)?;
         Ok(shapes::PutRecordOutput {
             shard_id: shard_id(placed.shard),
@@ -53,15 +59,20 @@ impl Serve<op::PutRecords> for Kinesis {
         if bytes > PUT_RECORDS_BYTES_MAX {
             return Err(invalid_argument("Records size exceeds 10 MB limit"));
         }
+        let injected = self.befall_records(call, "PutRecords", &stream, &records).await?;
+        let records = without_failed(records, &injected);
         let placed = self.put(&stream, records, input.dry_run).await?;
         let records = placed.iter().map(|placed| shapes::PutRecordsResultEntry {
             sequence_number: Some(placed.sequence.to_string()),
             shard_id: Some(shard_id(placed.shard)),
             ..shapes::PutRecordsResultEntry::default()
         });
+        let mut records: Vec<_> = records.collect();
+        let failed_record_count = Some(injected.len() as i32);
+        with_failed(&mut records, injected);
         Ok(shapes::PutRecordsOutput {
-            failed_record_count: Some(0),
-            records: records.collect(),
+            failed_record_count,
+            records,
             encryption_type: encryption_of(&stream),
         })
     }
@@ -75,6 +86,7 @@ impl Serve<op::GetRecords> for Kinesis {
     ) -> Result<shapes::GetRecordsOutput, Fault> {
         let (name, cursor) = self.open_cursor(call, &input.shard_iterator)?;
         let (stream, cursor) = self.stream_of(&name, cursor)?;
+        self.befall_shard(call, "GetRecords", &stream.name, cursor.shard).await?;
         let limit = input.limit.map_or(GET_RECORDS_COUNT_MAX, |limit| limit as usize);
         let page = self.streams.page(&stream, cursor, limit).await.map_err(to_fault)?;
         if input.dry_run == Some(true) {
@@ -87,6 +99,12 @@ impl Serve<op::GetRecords> for Kinesis {
             child_shards: page.next.is_none().then(children),
             records: page.records.into_iter().map(shape::record).collect(),
         })
+    }
+
+    /// The stream is in the iterator.
+    fn resource(&self, call: &Call, input: &shapes::GetRecordsInput) -> Option<Resource> {
+        let (name, _) = self.open_cursor(call, &input.shard_iterator).ok()?;
+        Some(Resource::Own(format!("stream/{}", name.name)))
     }
 }
 

@@ -66,7 +66,7 @@ fn sentence(service: &str, reading: &ClockReading) -> String {
 }
 
 /// `1d 1h`, without what is zero.
-fn span(millis: u64) -> String {
+pub(crate) fn span(millis: u64) -> String {
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
     let mut rest = millis;
     let parts = units.into_iter().filter_map(|(unit, unit_ms)| {

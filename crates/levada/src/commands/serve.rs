@@ -66,6 +66,9 @@ pub(crate) async fn start(options: &Serve) -> Result<(Server, Duration), Failure
             tracing::warn!(listen = %options.listen, "and the address is not a loopback one");
         }
     }
+    if options.faults && !options.dev {
+        tracing::warn!("faults may be injected: whoever has the root key can make calls fail");
+    }
     if options.tls_cert.is_some() != options.tls_key.is_some() {
         return Err(Failure::usage("--tls-cert and --tls-key need each other"));
     }
@@ -91,6 +94,7 @@ pub(crate) fn config_of(options: &Serve) -> ServerConfig {
         memory_bytes: options.memory,
         root_key: root_key_from_environment(),
         development: options.dev,
+        faults: options.faults,
         tls: match (&options.tls_cert, &options.tls_key) {
             (Some(certificate), Some(key)) => {
                 Tls::Files { certificate: absolute(certificate), key: absolute(key) }
