@@ -13,9 +13,7 @@ use identity::keys::Proof;
 use identity::sigv4::Policy;
 use stdx::task;
 use telemetry::Observation;
-use wire::{
-    Access, Answer, Call, Codec, Fate, Fault, Instead, OperationInfo, Resource, ServiceProfile,
-};
+use wire::{Access, Answer, Call, Codec, Fate, Fault, OperationInfo, Resource, ServiceProfile};
 
 use crate::body::{Allowance, Received, Unread, discard, receive};
 use crate::connection::Peer;
@@ -186,16 +184,17 @@ impl<'a> CallRequest<'a> {
             throttle.admit(operation.info, &call, &resource, now).map_err(Refusal::Fault)?;
         }
         let fate = self.fate(&call, operation.info, &resource).await;
-        let serving = fate.served.then(|| prepared.serve(call));
-        let answer = match (serving, operation.info.access) {
-            (None, _) => Err(Fault::internal()),
-            (Some(serving), Access::Mutate) => finish(serving).await,
-            (Some(serving), Access::Read | Access::Data) => serving.await,
+        if let Fate::Refused(instead) = fate {
+            return Err(instead.into());
+        }
+        let served = prepared.serve(call);
+        let answer = match operation.info.access {
+            Access::Mutate => finish(served).await,
+            Access::Read | Access::Data => served.await,
         };
-        match fate.instead {
-            None => answer.map_err(Refusal::Fault),
-            Some(Instead::Fault(fault)) => Err(Refusal::Fault(fault)),
-            Some(Instead::Silence) => Err(Refusal::Silence),
+        match fate {
+            Fate::Served(instead) => Err(instead.into()),
+            _ => answer.map_err(Refusal::Fault),
         }
     }
 
@@ -209,7 +208,7 @@ impl<'a> CallRequest<'a> {
         let injector = self.shared.injector.as_ref();
         match injector.and_then(|injector| injector.inject(call, operation, resource)) {
             Some(befalling) => befalling.await,
-            None => Fate::SERVED,
+            None => Fate::Answered,
         }
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use wire::{Fault, Frames};
+use wire::{Fault, Frames, Instead};
 
 use crate::connection::InFlight;
 use crate::dialect::Dialect;
@@ -81,6 +81,15 @@ impl Refusal {
             Refusal::Xml { code, .. } | Refusal::Legacy { code, .. } => code,
             Refusal::Preflight => "Preflight",
             Refusal::Silence => "Silence",
+        }
+    }
+}
+
+impl From<Instead> for Refusal {
+    fn from(instead: Instead) -> Self {
+        match instead {
+            Instead::Fault(fault) => Refusal::Fault(fault),
+            Instead::Silence => Refusal::Silence,
         }
     }
 }

@@ -25,11 +25,13 @@ pub trait Injector: fmt::Debug + Send + Sync {
 
 /// How a call goes on.
 #[derive(Debug)]
-pub struct Fate {
-    /// Whether it is served at all.
-    pub served: bool,
-    /// What its caller is told instead of the answer; `None` for the answer.
-    pub instead: Option<Instead>,
+pub enum Fate {
+    /// It is served and answered, as nothing had befallen it but time.
+    Answered,
+    /// It is not served, and its caller gets this.
+    Refused(Instead),
+    /// It is served, and its caller does not learn how that went.
+    Served(Instead),
 }
 
 /// What a caller gets instead of an answer.
@@ -39,9 +41,4 @@ pub enum Instead {
     Fault(Fault),
     /// Nothing: the connection breaks, or the stream of an HTTP/2 connection.
     Silence,
-}
-
-impl Fate {
-    /// The call is served and answered.
-    pub const SERVED: Fate = Fate { served: true, instead: None };
 }

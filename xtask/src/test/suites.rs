@@ -43,6 +43,7 @@ pub(super) const SUITES: &[Suite] = &[
             "test_auth.py",
             "test_unserved.py",
             "test_clock.py",
+            "test_faults.py",
         ],
     },
     Suite { name: "cbor", needs: WITH_PYTHON, files: &["test_cbor.py"] },

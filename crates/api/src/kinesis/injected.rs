@@ -55,7 +55,7 @@ impl Injector for InjectedFaults {
         Some(Box::pin(async move {
             let named = stream.map(|name| world_of(&call).stream(name));
             befall(&streams, &clock, named.as_ref(), &strike).await;
-            let Some((ending, after)) = strike.ending else { return Fate::SERVED };
+            let Some((ending, after)) = strike.ending else { return Fate::Answered };
             let instead = match ending {
                 Ending::Silence => Instead::Silence,
                 Ending::Fault { code, message } => {
@@ -63,7 +63,7 @@ impl Injector for InjectedFaults {
                     Instead::Fault(fault_of(&call, named.as_ref(), shard, &code, message))
                 }
             };
-            Fate { served: after, instead: Some(instead) }
+            if after { Fate::Served(instead) } else { Fate::Refused(instead) }
         }))
     }
 }
