@@ -2,6 +2,8 @@
 //! of the configuration file: `crate::config` reads the keys, their defaults and their words off
 //! this declaration.
 
+mod operations;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::folder::default_folder;
+
+pub(crate) use operations::{Cat, Doctor, Du, Shown};
 
 /// A self-hosted, wire-compatible Amazon Kinesis.
 #[derive(Debug, Parser)]
@@ -50,6 +54,12 @@ pub(crate) enum Command {
     /// Show, check and document the configuration
     #[command(subcommand)]
     Config(Config),
+    /// Check every byte of a data folder, and mend what can be mended
+    Doctor(Doctor),
+    /// Say what takes the room, by stream and shard
+    Du(Du),
+    /// Print a file of a data folder: a segment, a file of the ring, a manifest
+    Cat(Cat),
     /// Print a shell's completions
     Completions(Completions),
 }

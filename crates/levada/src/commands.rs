@@ -1,9 +1,12 @@
 //! The subcommands. Standard output is data, standard error is talk.
 
+mod cat;
 mod certs;
 mod clock;
 mod completions;
 mod config;
+mod doctor;
+mod du;
 mod env;
 mod fault;
 mod put;
@@ -36,6 +39,9 @@ pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Wait(options) => wait::run(&options).await,
         Command::Certs(options) => certs::run(&options),
         Command::Config(options) => config::run(&options, cli.config.as_deref(), &settings),
+        Command::Doctor(options) => doctor::run(&options),
+        Command::Du(options) => du::run(&options),
+        Command::Cat(options) => cat::run(&options),
         Command::Completions(options) => completions::run(&options),
     }
 }
@@ -52,6 +58,19 @@ fn endpoint_of(place: &Place) -> Result<String, Failure> {
         Some(endpoint) => Ok(endpoint.clone()),
         None => folder::endpoint(&place.folder.path),
     }
+}
+
+/// Bytes as people read them.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut unit = 0;
+    let mut scaled = bytes as f64;
+    while scaled >= 1024.0 && unit + 1 < UNITS.len() {
+        scaled /= 1024.0;
+        unit += 1;
+    }
+    let digits = usize::from(unit > 0);
+    format!("{scaled:.digits$} {}", UNITS[unit])
 }
 
 /// Standard output in one piece; a reader that has gone away is no failure.

@@ -52,6 +52,7 @@ fn manifest() -> Manifest {
             log: None,
             first: Position::new(3, 0),
             end: Position::new(4, 0),
+            accepted: false,
         }],
     }
 }
@@ -185,6 +186,7 @@ proptest! {
         whole.lanes[0].nonce = numbers[3];
         whole.segments[0].bytes_total = numbers[4];
         whole.quarantined[0].log = Some(LogId(numbers[5]));
+        whole.quarantined[0].accepted = numbers[6] % 2 == 1;
         whole.lanes = vec![whole.lanes[0].clone(); copies];
         whole.segments = vec![whole.segments[0].clone(); copies];
         whole.quarantined = vec![whole.quarantined[0].clone(); copies];

@@ -549,6 +549,7 @@ pub(crate) fn quarantine(source: &BlockSource) -> Quarantine {
         log: Some(header.log),
         first: header.first,
         end: header.end(),
+        accepted: false,
     }
 }
 

@@ -8,8 +8,8 @@ use crate::manifest::MANIFEST_FOLDER;
 use crate::ring::RING_FOLDER;
 use crate::segment::SEGMENT_FOLDER;
 
-const LOCK_NAME: &str = "LOCK";
-const FORMAT_NAME: &str = "FORMAT";
+pub(crate) const LOCK_NAME: &str = "LOCK";
+pub(crate) const FORMAT_NAME: &str = "FORMAT";
 /// What `FORMAT` says in front of its number.
 const FORMAT_WORD: &str = "levada ";
 /// The newest format this version reads, and the one it writes.
@@ -42,11 +42,25 @@ pub(crate) fn claim(disk: &dyn Disk) -> Result<Box<dyn Send + Sync>, OpenError> 
         disk.make_folder(folder).map_err(failed("make a folder in"))?;
     }
     if format.is_none() {
-        let text = format!("{FORMAT_WORD}{FORMAT_NUMBER}\n");
-        disk::replace_small(disk, FORMAT_NAME, text.as_bytes())
-            .map_err(failed("write FORMAT in"))?;
+        mark(disk).map_err(failed("write FORMAT in"))?;
     }
     Ok(lock)
+}
+
+/// Claims a folder that is there only to look at it; `None` if another process has it.
+pub(crate) fn look(disk: &dyn Disk) -> Result<Option<Box<dyn Send + Sync>>, OpenError> {
+    let failed = |doing: &str| {
+        let doing = format!("{doing} {}", disk.path("").display());
+        move |source: io::Error| OpenError::Io { doing, source }
+    };
+    let format = disk::read_small(disk, FORMAT_NAME, 64).map_err(failed("read FORMAT in"))?;
+    check(disk, &format.ok_or_else(|| OpenError::Foreign(disk.path("")))?)?;
+    disk.lock(LOCK_NAME).map_err(failed("lock the data folder"))
+}
+
+/// Writes the file that makes an empty folder ours.
+pub(crate) fn mark(disk: &dyn Disk) -> io::Result<()> {
+    disk::replace_small(disk, FORMAT_NAME, format!("{FORMAT_WORD}{FORMAT_NUMBER}\n").as_bytes())
 }
 
 /// The same for a bucket, which no process has for itself: a start takes it over.

@@ -52,11 +52,35 @@ impl Condition {
 
     /// Remembers and logs damage.
     pub(crate) fn quarantine(&self, place: Quarantine) {
-        let name = place.name();
         self.any_quarantined.store(true, Ordering::Release);
-        if self.places().insert(place) {
-            tracing::error!(place = name, "acknowledged data is damaged");
+        let mut places = self.places();
+        if place.accepted {
+            places.insert(place);
+        } else if !places.contains(&Quarantine { accepted: true, ..place }) {
+            let name = place.name();
+            if places.insert(place) {
+                tracing::error!(place = name, "acknowledged data is damaged");
+            }
         }
+    }
+
+    /// Takes note of the loss of the places with this name; whether there are any.
+    pub(crate) fn accept_loss(&self, name: &str) -> bool {
+        let mut places = self.places();
+        let named: Vec<_> = places.iter().filter(|place| place.name() == name).cloned().collect();
+        for place in &named {
+            places.remove(place);
+            places.insert(Quarantine { accepted: true, ..*place });
+        }
+        !named.is_empty()
+    }
+
+    /// Whether somebody has taken note of the loss of all of `place`.
+    pub(crate) fn is_accepted(&self, place: &Quarantine) -> bool {
+        let covers = |own: &Quarantine| {
+            own.log == place.log && own.first <= place.first && own.end >= place.end
+        };
+        self.places().iter().any(|own| own.accepted && covers(own))
     }
 
     pub(crate) fn quarantined(&self) -> Vec<Quarantine> {
@@ -89,17 +113,22 @@ impl Condition {
 
     pub(crate) fn health(&self) -> Health {
         let places = self.places();
+        let reported: Vec<_> = places.iter().filter(|place| !place.accepted).collect();
         let (poisoned, disk_full) = (self.is_poisoned(), self.is_disk_full());
         let stalled = self.stalled.load(Ordering::Acquire);
         let closed = self.closed.load(Ordering::Acquire);
         Health {
-            ready: !poisoned && !disk_full && !stalled && !closed && places.is_empty(),
+            ready: !poisoned && !disk_full && !stalled && !closed && reported.is_empty(),
             poisoned,
             disk_full,
             stalled,
             fenced: self.fenced.load(Ordering::Acquire),
             closed,
-            quarantined: places.iter().take(QUARANTINE_NAMES_MAX).map(Quarantine::name).collect(),
+            quarantined: reported
+                .iter()
+                .take(QUARANTINE_NAMES_MAX)
+                .map(|place| place.name())
+                .collect(),
         }
     }
 }

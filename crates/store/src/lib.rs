@@ -23,6 +23,7 @@ mod follow;
 mod format_file;
 mod health;
 mod id;
+pub mod inspect;
 mod lane;
 pub mod limits;
 mod logs;
@@ -32,6 +33,7 @@ mod publish;
 mod queue;
 mod read;
 mod recover;
+mod repair;
 mod request;
 mod ring;
 mod scan;
@@ -64,6 +66,7 @@ pub use error::{OpenError, ReadError, RowError, StoreError};
 pub use follow::Follower;
 pub use health::Health;
 pub use id::{LogId, Position, TableId};
+pub use repair::{RepairError, Repaired, repair};
 pub use request::{
     AppendOutcome, Commit, CommitError, Committed, Expect, LogAppend, LogEnd, LogTail, ReadBudget,
     ReadFrom, ReadPage, RowWrite, StoredRecord,

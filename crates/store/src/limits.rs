@@ -182,3 +182,6 @@ pub const BUCKET_PROBE_RACERS: usize = 4;
 
 /// How long a store that closes waits for puts that are on their way.
 pub const BUCKET_CLOSE_MAX: Duration = Duration::from_secs(10);
+
+/// How often a folder is looked at anew because the process that runs on it has moved on meanwhile.
+pub const INSPECTION_TRIES_MAX: usize = 50;

@@ -14,6 +14,8 @@ use crate::limits::MANIFEST_BYTES_MAX;
 pub(crate) const MANIFEST_FOLDER: &str = "manifest";
 const MANIFEST_MAGIC: [u8; 4] = *b"LVMF";
 const MANIFEST_VERSION: u16 = 1;
+/// The bit above a quarantined place's epoch that says that its loss was accepted.
+const ACCEPTED_BIT: u32 = 31;
 
 /// Chunks of one process start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub(crate) struct LaneState {
 }
 
 /// One segment file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SegmentState {
     pub(crate) number: u64,
     pub(crate) bytes_total: u64,
@@ -53,13 +55,23 @@ pub(crate) struct Quarantine {
     pub(crate) log: Option<LogId>,
     pub(crate) first: Position,
     pub(crate) end: Position,
+    /// Whether the operator has taken note of the loss: it is read over, and no longer reported.
+    pub(crate) accepted: bool,
 }
 
 impl Quarantine {
+    /// All of a segment. Number 0, which none has, stands for one that nobody knows.
+    pub(crate) fn of_segment(number: u64) -> Self {
+        let (lane, chunk) = (Home::SEGMENTS, number);
+        let (first, end) = (Position::ZERO, Position::ZERO);
+        Quarantine { lane, chunk, epoch: 0, log: None, first, end, accepted: false }
+    }
+
     /// What people call it.
     pub(crate) fn name(&self) -> String {
         let Quarantine { lane, chunk, first, end, .. } = self;
         let whole = match *lane {
+            Home::SEGMENTS if *chunk == 0 => "missing".to_owned(),
             Home::SEGMENTS => format!("segment {chunk}"),
             lane => format!("lane {lane} chunk {chunk}"),
         };
@@ -99,6 +111,12 @@ impl Manifest {
             segments: Vec::new(),
             quarantined: Vec::new(),
         }
+    }
+
+    /// Whether a start needs rows of the segment at `index`.
+    pub(crate) fn needs_rows_of(&self, index: usize) -> bool {
+        let from = self.segments.iter().rposition(|segment| segment.all_rows).unwrap_or(0);
+        index >= from && (self.segments[index].row_blocks > 0 || self.segments[index].all_rows)
     }
 
     /// Adds the next lane, in the next epoch.
@@ -159,7 +177,7 @@ impl Manifest {
         for place in &self.quarantined {
             put_u64(&mut out, place.lane);
             put_u64(&mut out, place.chunk);
-            put_u32(&mut out, place.epoch);
+            put_u32(&mut out, place.epoch | u32::from(place.accepted) << ACCEPTED_BIT);
             put_u64(&mut out, place.log.map_or(u64::MAX, |log| log.0));
             put_u64(&mut out, place.first.0);
             put_u64(&mut out, place.end.0);
@@ -234,7 +252,9 @@ fn decode_quarantine(fields: &mut Fields<'_>) -> Option<Quarantine> {
     let (lane, chunk, epoch) = (fields.u64()?, fields.u64()?, fields.u32()?);
     let log = Some(fields.u64()?).filter(|&log| log != u64::MAX).map(LogId);
     let (first, end) = (Position(fields.u64()?), Position(fields.u64()?));
-    Some(Quarantine { lane, chunk, epoch, log, first, end })
+    let accepted = epoch >> ACCEPTED_BIT == 1;
+    let epoch = epoch & !(1 << ACCEPTED_BIT);
+    Some(Quarantine { lane, chunk, epoch, log, first, end, accepted })
 }
 
 /// A manifest's name.

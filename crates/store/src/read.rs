@@ -360,7 +360,9 @@ impl Reading<'_> {
         let damage = |from: Position, resume: Position, place: String| {
             Err(ReadError::Damaged { log: self.log, from, resume, place })
         };
-        for place in self.core.condition.quarantined() {
+        let (accepted, reported): (Vec<_>, Vec<_>) =
+            self.core.condition.quarantined().into_iter().partition(|place| place.accepted);
+        for place in reported {
             let touches = match place.log {
                 Some(log) => log == self.log && place.end > self.cursor,
                 None => self.may_be_lost(&place, known),
@@ -378,17 +380,35 @@ impl Reading<'_> {
             Some(first) => {
                 let start = Position::new(first.epoch(), 0);
                 let expected = if same_epoch(first) { self.cursor } else { start };
+                let expected = self.after_accepted(&accepted, expected);
                 if first > expected && expected >= known.trimmed_below && first > self.cursor {
                     return damage(expected, first, missing.to_owned());
                 }
                 Ok(())
             }
             None => match known.end {
-                Some(end) if self.cursor < end && same_epoch(end) => {
+                Some(end)
+                    if self.after_accepted(&accepted, self.cursor) < end && same_epoch(end) =>
+                {
                     damage(self.cursor, end, missing.to_owned())
                 }
                 _ => Ok(()),
             },
+        }
+    }
+
+    /// The first position from `from` on whose loss nobody has taken note of.
+    fn after_accepted(&self, accepted: &[Quarantine], from: Position) -> Position {
+        let ends = |place: &Quarantine| match place.log {
+            Some(log) if log == self.log && place.first <= from && from < place.end => {
+                Some(place.end)
+            }
+            None if place.epoch == from.epoch() => Some(Position::new(place.epoch + 1, 0)),
+            _ => None,
+        };
+        match accepted.iter().filter_map(ends).max() {
+            Some(end) => self.after_accepted(accepted, end),
+            None => from,
         }
     }
 
@@ -407,6 +427,10 @@ impl Reading<'_> {
             Err(BlockError::Io(error)) => return Err(io_error(&error)),
             Err(BlockError::Damaged) => {
                 let place = quarantine(source);
+                if self.core.condition.is_accepted(&place) {
+                    self.cursor = self.cursor.max(end);
+                    return Ok(false);
+                }
                 let damage = ReadError::Damaged {
                     log: self.log,
                     from: self.cursor.max(source.header.first),

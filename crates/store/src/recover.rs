@@ -33,10 +33,10 @@ use crate::table::Tables;
 /// What recovery puts together.
 #[derive(Default)]
 pub(crate) struct Recovered {
-    logs: Logs,
-    tables: Tables,
-    condition: Condition,
-    chunks: VecDeque<Arc<Chunk>>,
+    pub(crate) logs: Logs,
+    pub(crate) tables: Tables,
+    pub(crate) condition: Condition,
+    pub(crate) chunks: VecDeque<Arc<Chunk>>,
     arrival_last: UnixMillis,
 }
 
@@ -258,12 +258,8 @@ fn read_rows(
     let mut rows = Vec::new();
     let mut at = SEGMENT_HEADER_BYTES as u64;
     let lost = || Quarantine {
-        lane: segment.home().lane,
-        chunk: segment.state.number,
-        epoch: 0,
-        log: Some(LOGS_TABLE).map(|table| LogId::table(table.0)),
-        first: Position::ZERO,
-        end: Position::ZERO,
+        log: Some(LogId::table(LOGS_TABLE.0)),
+        ..Quarantine::of_segment(segment.state.number)
     };
     for _ in 0..segment.state.row_blocks {
         let mut header = [0; BLOCK_HEADER_BYTES];
@@ -329,6 +325,7 @@ impl Recovered {
                 log: None,
                 first: Position::new(lane.epoch, 0),
                 end: Position::new(lane.epoch + 1, 0),
+                accepted: false,
             });
         }
         let (place, blocks) =

@@ -55,6 +55,15 @@ impl Segment {
         Segment { state, disk, file, blocker }
     }
 
+    /// A segment whose file is open, whatever its name is.
+    pub(crate) fn of_file(
+        disk: Arc<dyn Disk>,
+        file: Arc<dyn DiskFile>,
+        state: SegmentState,
+    ) -> Self {
+        Segment { file: Mutex::new(Some(file)), ..Segment::new(disk, state) }
+    }
+
     pub(crate) fn home(&self) -> Home {
         Home::segment(self.state.number)
     }
@@ -79,7 +88,7 @@ impl Segment {
 
     /// The directory made anew from the blocks themselves, when it is lost; `None` if they are not all
     /// whole.
-    fn rebuild_directory(&self) -> io::Result<Option<Vec<BlockAt>>> {
+    pub(crate) fn rebuild_directory(&self) -> io::Result<Option<Vec<BlockAt>>> {
         let file = self.file()?;
         let mut blocks = Vec::new();
         let mut at = SEGMENT_HEADER_BYTES as u64;
@@ -106,7 +115,7 @@ impl Segment {
     }
 
     /// Reads the directory; `None` if it is not what was written.
-    fn read_directory(&self) -> io::Result<Option<Vec<BlockAt>>> {
+    pub(crate) fn read_directory(&self) -> io::Result<Option<Vec<BlockAt>>> {
         let file = self.file()?;
         let mut end = [0; TRAILER_BYTES];
         let Some(end_at) = self.state.bytes_total.checked_sub(TRAILER_BYTES as u64) else {

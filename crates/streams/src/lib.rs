@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** nothing here sees a header, a status, a codec or an AWS shape.
 
+mod catalogue;
 mod consumers;
 mod directory;
 mod draft;
@@ -29,6 +30,7 @@ mod tags;
 mod transitions;
 mod trimming;
 
+pub use catalogue::{Catalogue, ShardName, describe_row};
 pub use consumers::Consumer;
 pub use engine::{Config, NewStream, Streams};
 pub use error::{Error, ScaleRule};
