@@ -1,6 +1,7 @@
 //! Data Streams, operation by operation, grouped by resource.
 
 mod address;
+mod capacity;
 mod consumers;
 pub(crate) mod faults;
 pub(crate) mod injected;

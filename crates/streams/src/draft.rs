@@ -72,6 +72,7 @@ impl<'a> Draft<'a> {
             adjacent_parent: adjacent_parent.map(|adjacent| adjacent.index),
             created_seconds: self.now.seconds().max(latest_birth) + 1,
             closed: None,
+            traffic: Arc::default(),
         });
         self.shards_made += 1;
         self.changed.insert(child.index, Arc::clone(&child));

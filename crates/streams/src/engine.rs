@@ -8,11 +8,12 @@ use stdx::{Clock, Entropy, UnixMillis, task};
 use store::{Commit, CommitError, Expect, LogId, RowWrite, Store};
 use tokio::sync::Notify;
 
+use crate::capacity;
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::limits::{
     CHANGE_TRIES_MAX, INITIAL_SHARD_AGE, NEW_MAP_WAIT, OPEN_SHARDS_PER_STREAM_MAX,
-    RECORD_KIB_DEFAULT, RETENTION_HOURS_DEFAULT, SHARDS_PER_ACCOUNT_MAX,
+    RECORD_KIB_DEFAULT, RETENTION_HOURS_DEFAULT,
 };
 use crate::name::{StreamName, World};
 use crate::rows::{Change, Pending, ShardRow, StreamRow};
@@ -98,6 +99,7 @@ impl Streams {
         // The loops hold the engine weakly, so dropping its last handle ends them.
         task::spawn(crate::transitions::run(Arc::downgrade(&streams.0)));
         task::spawn(crate::trimming::run(Arc::downgrade(&streams.0)));
+        task::spawn(crate::on_demand::run(Arc::downgrade(&streams.0)));
         Ok(streams)
     }
 
@@ -148,9 +150,7 @@ impl Streams {
             let (added, limit) = (new.shards, OPEN_SHARDS_PER_STREAM_MAX);
             return Err(Error::ShardLimit { stream: name, current: 0, limit, added });
         }
-        if new.mode == Mode::Provisioned {
-            self.check_shard_quota(&name, new.shards)?;
-        }
+        self.check_creation_quotas(&name, &new)?;
         let now = self.now();
         let (row, map) = self.first_state(now, new);
         let mut rows = vec![RowWrite::put::<tables::Streams>(&name, &row, Expect::Absent)];
@@ -185,6 +185,9 @@ impl Streams {
             tags: new.tags,
             distributes: new.distributes,
             warm_mibps: new.warm_mibps,
+            scaled_ms: Vec::new(),
+            mode_changed_ms: Vec::new(),
+            peaks: capacity::peaks_of_shards(new.mode, new.shards, now),
         };
         (row, map)
     }
@@ -302,22 +305,6 @@ impl Streams {
     pub(crate) fn delayed(&self, now: UnixMillis, change: Change) -> Option<Pending> {
         let delay = self.0.config.state_delay;
         (!delay.is_zero()).then(|| Pending { due_ms: now.after(delay).0, change })
-    }
-
-    /// Whether `added` more open shards would exceed the account's quota.
-    pub(crate) fn check_shard_quota(&self, name: &StreamName, added: u32) -> Result<(), Error> {
-        if !self.0.config.limits {
-            return Ok(());
-        }
-        let streams = self.list(&name.world, "", usize::MAX);
-        let states = streams.iter().map(|stream| stream.state());
-        let provisioned = states.filter(|state| state.row.mode == Mode::Provisioned);
-        let current: u32 = provisioned.map(|state| state.shards.open().len() as u32).sum();
-        if current.saturating_add(added) > SHARDS_PER_ACCOUNT_MAX {
-            let limit = SHARDS_PER_ACCOUNT_MAX;
-            return Err(Error::ShardLimit { stream: name.clone(), current, limit, added });
-        }
-        Ok(())
     }
 }
 

@@ -21,6 +21,17 @@ pub enum ScaleRule {
     Half,
 }
 
+/// What a shard's limits are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShardUse {
+    /// Records put.
+    Write,
+    /// GetRecords: calls and bytes.
+    Read,
+    /// GetShardIterator.
+    Iterator,
+}
+
 /// Why Data Streams refuses something. `stream` is always the stream that was addressed.
 #[derive(Clone, Debug)]
 pub enum Error {
@@ -34,6 +45,35 @@ pub enum Error {
     StreamHasConsumers(StreamName),
     /// The stream is on demand, where shards are not the caller's business.
     StreamOnDemand(StreamName),
+    /// The stream is provisioned, where throughput is not kept warm.
+    StreamProvisioned(StreamName),
+    /// The stream is provisioned, where the service does not distribute records.
+    DistributionFixed(StreamName),
+    /// A daily quota of the stream is used up.
+    QuotaUsedUp(StreamName),
+    /// The account has as many on-demand streams as it may have.
+    OnDemandStreamLimit {
+        /// The stream.
+        stream: StreamName,
+        /// On-demand streams of the account in this region.
+        current: u32,
+        /// The quota.
+        limit: u32,
+    },
+    /// As many streams of the account are being created or deleted as may be at once.
+    StreamsChangingLimit {
+        /// The stream.
+        stream: StreamName,
+        /// The quota.
+        limit: usize,
+    },
+    /// More throughput than can be kept warm.
+    WarmThroughputLimit {
+        /// The stream.
+        stream: StreamName,
+        /// The most, in MiB/s.
+        limit_mibps: u32,
+    },
     /// A shard id that names nothing, as the control plane says it.
     ShardNotFound(StreamName, String),
     /// A shard id that names nothing, as the data plane says it.
@@ -137,6 +177,24 @@ pub enum Error {
     ConsumerLimit(StreamName),
     /// Another call holds this consumer's subscription to the shard.
     SubscriptionInUse {
+        /// The stream.
+        stream: StreamName,
+        /// The consumer's name.
+        consumer: String,
+        /// The shard.
+        shard: u32,
+    },
+    /// The shard carries no more of this right now.
+    Throttled {
+        /// The stream.
+        stream: StreamName,
+        /// The shard.
+        shard: u32,
+        /// Of what.
+        of: ShardUse,
+    },
+    /// The consumer subscribed to the shard just now.
+    SubscribedJustNow {
         /// The stream.
         stream: StreamName,
         /// The consumer's name.

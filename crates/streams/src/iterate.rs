@@ -6,12 +6,15 @@ use stdx::UnixMillis;
 use store::{Position, ReadBudget, ReadFrom, ReadPage};
 
 use crate::engine::Streams;
-use crate::error::Error;
+use crate::error::{Error, ShardUse};
 use crate::limits::{GET_RECORDS_BYTES_MAX, ITERATOR_LIFE};
 use crate::record::{self, RecordBody};
 use crate::sequence::{GivenNumber, SequenceNumber};
 use crate::shard::Shard;
-use crate::stream::Stream;
+use crate::stream::{Stream, StreamState};
+
+/// What a page reads of the log: ten records of 1 MiB fit, as AWS counts them.
+const PAGE_BYTES_MAX: usize = GET_RECORDS_BYTES_MAX + 10 * record::OVERHEAD_BYTES_MAX;
 
 /// Where reading begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,32 +100,88 @@ impl Streams {
         Ok(Cursor { generation: stream.generation, shard: shard.index, position, created: now })
     }
 
+    /// As [`Streams::cursor`], for a caller who may not ask as often as it likes. A rehearsal is
+    /// not counted.
+    ///
+    /// # Errors
+    /// As [`Streams::cursor`]; [`Error::Throttled`].
+    pub async fn iterator(
+        &self,
+        stream: &Stream,
+        shard: u32,
+        start: &Start,
+        rehearsal: bool,
+    ) -> Result<Cursor, Error> {
+        let cursor = self.cursor(stream, shard, start).await?;
+        if self.0.config.limits {
+            let (state, now) = (stream.state(), self.0.clock.service_elapsed());
+            let traffic = state.shards.get(shard).map(|shard| &shard.traffic);
+            let admitted = traffic.is_none_or(|traffic| match rehearsal {
+                true => traffic.would_admit_iterator(now),
+                false => traffic.admit_iterator(now),
+            });
+            if !admitted {
+                let stream = stream.name.clone();
+                return Err(Error::Throttled { stream, shard, of: ShardUse::Iterator });
+            }
+        }
+        Ok(cursor)
+    }
+
+    /// Whether [`Streams::page`] would read on from a cursor.
+    ///
+    /// # Errors
+    /// As [`Streams::page`].
+    pub fn check_page(&self, stream: &Stream, cursor: Cursor) -> Result<(), Error> {
+        let (state, now) = (stream.state(), self.0.clock.service_elapsed());
+        let shard = self.shard_to_read(stream, &state, cursor)?;
+        if self.0.config.limits && !shard.traffic.would_admit_read(now) {
+            return Err(read_throttled(stream, shard));
+        }
+        Ok(())
+    }
+
     /// Reads on from a cursor, at most `records_max` records.
     ///
     /// # Errors
-    /// If the cursor is too old, or its shard is gone.
+    /// If the cursor is too old, its shard is gone, or gives no more right now.
     pub async fn page(
         &self,
         stream: &Stream,
         cursor: Cursor,
         records_max: usize,
     ) -> Result<Page, Error> {
-        let now = self.now();
-        if now.since(cursor.created) > ITERATOR_LIFE {
-            return Err(Error::IteratorExpired { created: cursor.created, now });
+        let (state, now) = (stream.state(), self.now());
+        let shard = self.shard_to_read(stream, &state, cursor)?;
+        let limits = self.0.config.limits;
+        if limits && !shard.traffic.admit_read(self.0.clock.service_elapsed()) {
+            return Err(read_throttled(stream, shard));
         }
-        let state = stream.state();
-        let shard = state
-            .shards
-            .get(cursor.shard)
-            .ok_or_else(|| Error::ShardMissing(stream.name.clone(), cursor.shard))?;
-        let budget = ReadBudget { records_max, bytes_max: GET_RECORDS_BYTES_MAX };
+        let budget = ReadBudget { records_max, bytes_max: PAGE_BYTES_MAX };
         let found = self.read_kept(shard, cursor.position, state.horizon(now), budget).await?;
         let ended = found.closed_end && !shard.is_open();
         let next = (!ended).then_some(Cursor { position: found.next, created: now, ..cursor });
         let children = if ended { state.shards.children_of(shard.index) } else { Vec::new() };
         let behind_ms = behind_ms(&found, now);
-        Ok(Page { records: records_of(shard, found)?, next, children, behind_ms })
+        let records = records_of(shard, found)?;
+        if limits {
+            shard.traffic.charge_read(bytes_of(&records), self.0.clock.service_elapsed());
+        }
+        Ok(Page { records, next, children, behind_ms })
+    }
+
+    fn shard_to_read<'a>(
+        &self,
+        stream: &Stream,
+        state: &'a StreamState,
+        cursor: Cursor,
+    ) -> Result<&'a Arc<Shard>, Error> {
+        let now = self.now();
+        if now.since(cursor.created) > ITERATOR_LIFE {
+            return Err(Error::IteratorExpired { created: cursor.created, now });
+        }
+        let shard = state.shards.get(cursor.shard);
+        shard.ok_or_else(|| Error::ShardMissing(stream.name.clone(), cursor.shard))
     }
 
     /// Reads what retention has kept: nothing that arrived before `horizon`.
@@ -152,6 +211,15 @@ impl Streams {
         let page = self.0.store.read(shard.log, ReadFrom::Time(time), budget).await?;
         Ok(page.records.first().map_or(page.next, |record| record.position))
     }
+}
+
+fn read_throttled(stream: &Stream, shard: &Shard) -> Error {
+    Error::Throttled { stream: stream.name.clone(), shard: shard.index, of: ShardUse::Read }
+}
+
+/// What AWS counts: data and partition keys.
+pub(crate) fn bytes_of(records: &[Record]) -> u64 {
+    records.iter().map(|r| (r.body.data.len() + r.body.partition_key.len()) as u64).sum()
 }
 
 /// How far behind the tip a page is: nothing at the tip, else the age of its last record.

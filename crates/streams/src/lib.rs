@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** nothing here sees a header, a status, a codec or an AWS shape.
 
+mod capacity;
 mod catalogue;
 mod consumers;
 mod directory;
@@ -16,7 +17,9 @@ pub mod keyspace;
 pub mod limits;
 mod listing;
 mod name;
+mod on_demand;
 mod put;
+pub mod quotas;
 mod record;
 mod reshard;
 mod rows;
@@ -27,18 +30,20 @@ mod stream;
 mod subscribe;
 mod tables;
 mod tags;
+mod traffic;
 mod transitions;
 mod trimming;
 
+pub use capacity::WarmThroughput;
 pub use catalogue::{Catalogue, ShardName, describe_row};
 pub use consumers::Consumer;
 pub use engine::{Config, NewStream, Streams};
-pub use error::{Error, ScaleRule};
+pub use error::{Error, ScaleRule, ShardUse};
 pub use iterate::{Cursor, Page, Record, Start};
 pub use keyspace::HashKey;
 pub use listing::ShardFilter;
 pub use name::{StreamName, World};
-pub use put::{NewRecord, Placed};
+pub use put::{NewRecord, Placed, Throttled};
 pub use record::RecordBody;
 pub use rows::StreamRow;
 pub use sequence::{GivenNumber, SequenceNumber};

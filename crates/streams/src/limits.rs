@@ -36,8 +36,49 @@ pub const CONSUMERS_PER_STREAM_MAX: usize = 20;
 pub const CONSUMERS_CREATING_MAX: usize = 5;
 /// Shards of one stream that may be open (API reference, UpdateShardCount).
 pub const OPEN_SHARDS_PER_STREAM_MAX: u32 = 10_000;
-/// Open provisioned shards of an account and region under `--limits aws` (developer guide, quotas).
+/// Open provisioned shards of an account in one of [`LARGE_REGIONS`], under `--limits aws`
+/// (developer guide, quotas).
 pub const SHARDS_PER_ACCOUNT_MAX: u32 = 500;
+/// As above, in every other region (developer guide, quotas).
+pub const SHARDS_PER_ACCOUNT_ELSEWHERE_MAX: u32 = 200;
+/// Where AWS allows more (developer guide, quotas).
+pub const LARGE_REGIONS: [&str; 3] = ["us-east-1", "us-west-2", "eu-west-1"];
+/// On-demand streams of an account in a region, under `--limits aws` (developer guide, quotas).
+pub const ON_DEMAND_STREAMS_MAX: u32 = 50;
+/// Shards of an on-demand stream outside [`LARGE_REGIONS`], under `--limits aws`: 200 MB/s
+/// (developer guide, quotas).
+pub const ON_DEMAND_SHARDS_ELSEWHERE_MAX: u32 = 200;
+/// Streams of an account in a region that may be CREATING or DELETING when one more is created,
+/// under `--limits aws` (API reference, CreateStream).
+pub const STREAMS_CHANGING_MAX: usize = 5;
+/// UpdateShardCount calls of one stream in [`QUOTA_WINDOW`], under `--limits aws` (API reference).
+pub const SCALINGS_PER_DAY_MAX: usize = 10;
+/// Changes of one stream's capacity mode in [`QUOTA_WINDOW`], under `--limits aws` (developer
+/// guide, capacity modes).
+pub const MODE_CHANGES_PER_DAY_MAX: usize = 2;
+/// What one shard takes in a second (developer guide, quotas).
+pub const SHARD_WRITE_BYTES_PER_SECOND: u64 = 1024 * 1024;
+/// How many records one shard takes in a second (developer guide, quotas).
+pub const SHARD_WRITE_RECORDS_PER_SECOND: u64 = 1000;
+/// What GetRecords may take out of one shard in a second, and SubscribeToShard for each consumer
+/// (developer guide, quotas).
+pub const SHARD_READ_BYTES_PER_SECOND: u64 = 2 * 1024 * 1024;
+/// GetRecords calls of one shard in a second (API reference).
+pub const SHARD_READS_PER_SECOND: u64 = 5;
+/// GetShardIterator calls of one shard in a second (API reference).
+pub const SHARD_ITERATORS_PER_SECOND: u64 = 5;
+/// A consumer may subscribe to a shard once in this time (API reference, SubscribeToShard).
+pub const SUBSCRIBE_EVERY: Duration = Duration::from_secs(1);
+/// How long an on-demand stream's peak counts (developer guide, on-demand mode).
+pub const PEAK_LIFE: Duration = Duration::from_hours(24 * 30);
+/// Over what time an on-demand stream's throughput is observed (our choice; AWS scales within 15
+/// minutes).
+pub const OBSERVE_EVERY: Duration = Duration::from_secs(10);
+/// The rolling day of daily quotas.
+pub const QUOTA_WINDOW: Duration = Duration::from_hours(24);
+/// Throughput that can be kept warm: 10 GiB/s (API reference, UpdateStreamWarmThroughput). What is
+/// beyond [`OPEN_SHARDS_PER_STREAM_MAX`] shards is carried by that many.
+pub const WARM_MIBPS_MAX: u32 = 10 * 1024;
 /// Shards of an on-demand or unspecified new stream (facts/streams.md § 2.4).
 pub const SHARDS_DEFAULT: u32 = 4;
 /// How long records live unless changed (developer guide, retention).

@@ -82,6 +82,7 @@ mod tests {
                 adjacent_parent: None,
                 created_seconds,
                 closed,
+                traffic: Arc::default(),
             })
         };
         let child_seconds = SPLIT_MS / 1000 + 1;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use store::{AppendOutcome, LogAppend, Position, RecordBatch};
 
 use crate::engine::Streams;
-use crate::error::Error;
+use crate::error::{Error, ShardUse};
 use crate::keyspace::HashKey;
 use crate::limits::REROUTES_MAX;
 use crate::record;
@@ -41,6 +41,13 @@ pub struct Placed {
     pub sequence: SequenceNumber,
 }
 
+/// Why a record was not put: its shard takes no more right now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Throttled {
+    /// The shard's index.
+    pub shard: u32,
+}
+
 /// The records of one request that go to one shard.
 struct Routed {
     shard: Arc<Shard>,
@@ -49,14 +56,28 @@ struct Routed {
 }
 
 impl Streams {
-    /// Puts records and answers, in their order, once all are durable.
+    /// Puts records and answers, in their order, once all are durable that their shards take.
     ///
     /// # Errors
     /// If a record is not acceptable (then nothing is put), or the log fails.
-    pub async fn put(&self, stream: &Stream, records: &[NewRecord]) -> Result<Vec<Placed>, Error> {
-        let keys = self.hash_keys(&stream.state(), records)?;
+    pub async fn put(
+        &self,
+        stream: &Stream,
+        records: &[NewRecord],
+    ) -> Result<Vec<Result<Placed, Throttled>>, Error> {
+        let state = stream.state();
+        let keys = self.hash_keys(&state, records)?;
         let mut placed = vec![None; records.len()];
         let mut waiting: Vec<u32> = (0..records.len() as u32).collect();
+        if self.0.config.limits {
+            self.admit(&state, records, &keys, &mut placed);
+            waiting.retain(|&member| placed[member as usize].is_none());
+            if waiting.is_empty() {
+                return Ok(placed.into_iter().flatten().collect());
+            }
+        }
+        let bytes = waiting.iter().map(|&member| records[member as usize].bytes() as u64).sum();
+        stream.intake.add(waiting.len() as u64, bytes);
         for _ in 0..REROUTES_MAX {
             let state = stream.state();
             let routed = route(&state, &keys, &waiting);
@@ -71,7 +92,7 @@ impl Streams {
                             let Position(position) = first.plus(index);
                             let sequence = routed.shard.sequence_at(position, arrival);
                             placed[member as usize] =
-                                Some(Placed { shard: routed.shard.index, sequence });
+                                Some(Ok(Placed { shard: routed.shard.index, sequence }));
                         }
                     }
                     AppendOutcome::Closed | AppendOutcome::UnknownLog => {
@@ -92,9 +113,41 @@ impl Streams {
     /// Whether [`Streams::put`] would take these records.
     ///
     /// # Errors
-    /// As [`Streams::put`].
+    /// As [`Streams::put`]; [`Error::Throttled`] if a shard takes no more right now.
     pub fn check_put(&self, stream: &Stream, records: &[NewRecord]) -> Result<(), Error> {
-        self.hash_keys(&stream.state(), records).map(drop)
+        let state = stream.state();
+        let keys = self.hash_keys(&state, records)?;
+        if !self.0.config.limits {
+            return Ok(());
+        }
+        let now = self.0.clock.service_elapsed();
+        for (record, key) in records.iter().zip(keys) {
+            let shard = &state.shards.open()[state.shards.route(key)];
+            let bytes = record.bytes() as u64;
+            if !shard.traffic.would_admit_write(bytes, state.row.record_kib_max, now) {
+                let (stream, shard) = (stream.name.clone(), shard.index);
+                return Err(Error::Throttled { stream, shard, of: ShardUse::Write });
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks each record's shard for room, in the records' order, and notes those without.
+    fn admit(
+        &self,
+        state: &StreamState,
+        records: &[NewRecord],
+        keys: &[HashKey],
+        placed: &mut [Option<Result<Placed, Throttled>>],
+    ) {
+        let now = self.0.clock.service_elapsed();
+        for ((record, &key), placed) in records.iter().zip(keys).zip(placed) {
+            let shard = &state.shards.open()[state.shards.route(key)];
+            let bytes = record.bytes() as u64;
+            if !shard.traffic.admit_write(bytes, state.row.record_kib_max, now) {
+                *placed = Some(Err(Throttled { shard: shard.index }));
+            }
+        }
     }
 
     /// The shard that takes each of these records now. Where the service distributes records itself,

@@ -20,9 +20,12 @@ pub struct RecordBody {
     pub encrypted: bool,
 }
 
+/// What a record takes in its log besides data and key, at most.
+pub(crate) const OVERHEAD_BYTES_MAX: usize = 3;
+
 /// How many bytes [`write`] will append at most.
 pub(crate) fn bytes_of(partition_key: &str, data: &[u8]) -> usize {
-    3 + partition_key.len() + data.len()
+    OVERHEAD_BYTES_MAX + partition_key.len() + data.len()
 }
 
 /// Appends a record to `buffer`.

@@ -6,7 +6,7 @@ use crate::draft::Draft;
 use crate::engine::{Plan, Streams};
 use crate::error::{Error, ScaleRule};
 use crate::keyspace::{HashKey, HashRange};
-use crate::limits::OPEN_SHARDS_PER_STREAM_MAX;
+use crate::limits::{OPEN_SHARDS_PER_STREAM_MAX, SCALINGS_PER_DAY_MAX};
 use crate::name::StreamName;
 use crate::rows::{Change, StreamRow};
 use crate::scaling;
@@ -20,7 +20,7 @@ impl Streams {
     /// If there is no such shard, it cannot be split there, or the stream is not ACTIVE.
     pub async fn split(&self, stream: &Stream, shard: u32, at: HashKey) -> Result<(), Error> {
         let state = stream.state();
-        check_active(&stream.name, &state)?;
+        check_provisioned(&stream.name, &state)?;
         let parent = known_shard(&stream.name, &state, shard)?;
         self.check_shard_quota(&stream.name, 1)?;
         let HashRange { start, end } = parent.range;
@@ -28,7 +28,10 @@ impl Streams {
             let (stream, key) = (stream.name.clone(), at.to_string());
             return Err(Error::SplitPoint { stream, shard, key, range: parent.range });
         }
-        self.reshard(stream, Change::Split { shard, at: at.0.to_be_bytes() }).await
+        self.reshard(stream, Change::Split { shard, at: at.0.to_be_bytes() }, |state| {
+            Ok(state.row.clone())
+        })
+        .await
     }
 
     /// Merges a shard with the one whose range follows; the two are not taken in the other order
@@ -38,24 +41,31 @@ impl Streams {
     /// If there are no such shards, they do not touch, or the stream is not ACTIVE.
     pub async fn merge(&self, stream: &Stream, shard: u32, adjacent: u32) -> Result<(), Error> {
         let state = stream.state();
-        check_active(&stream.name, &state)?;
+        check_provisioned(&stream.name, &state)?;
         let lower = known_shard(&stream.name, &state, shard)?;
         let upper = known_shard(&stream.name, &state, adjacent)?;
         if !lower.range.touches(&upper.range) {
             return Err(Error::ShardsNotAdjacent(stream.name.clone(), shard, adjacent));
         }
-        self.reshard(stream, Change::Merge { shard, adjacent }).await
+        self.reshard(stream, Change::Merge { shard, adjacent }, |state| Ok(state.row.clone())).await
     }
 
-    async fn reshard(&self, stream: &Stream, change: Change) -> Result<(), Error> {
+    /// Carries a change of shards out, with the row that `allow` has for it.
+    async fn reshard(
+        &self,
+        stream: &Stream,
+        change: Change,
+        allow: impl Fn(&StreamState) -> Result<StreamRow, Error>,
+    ) -> Result<(), Error> {
         let pending = self.delayed(self.now(), change.clone());
         self.change(stream, |state| {
             check_reshardable(&stream.name, state, &change)?;
+            let row = allow(state)?;
             match &pending {
-                None => self.plan_reshard(state, &change),
+                None => self.plan_reshard(&StreamState { row, ..state.clone() }, &change),
                 Some(_) => {
                     let pending = pending.clone();
-                    let row = StreamRow { status: Status::Updating, pending, ..state.row.clone() };
+                    let row = StreamRow { status: Status::Updating, pending, ..row };
                     Ok(Plan { row: Some(row), ..Plan::default() })
                 }
             }
@@ -70,17 +80,19 @@ impl Streams {
     /// # Errors
     /// If the stream is not ACTIVE, or the step is larger than AWS's quotas allow.
     pub async fn scale(&self, stream: &Stream, target: u32) -> Result<u32, Error> {
-        let current = stream.state().shards.open().len() as u32;
-        self.check_scale(stream, current, target)?;
-        self.reshard(stream, Change::Scale { target }).await?;
+        let (current, now) = (stream.state().shards.open().len() as u32, self.now());
+        self.reshard(stream, Change::Scale { target }, |state| {
+            self.check_scale(&stream.name, state.shards.open().len() as u32, target)?;
+            let times = &state.row.scaled_ms;
+            let scaled_ms = self.check_daily(&stream.name, times, SCALINGS_PER_DAY_MAX, now)?;
+            Ok(StreamRow { scaled_ms, ..state.row.clone() })
+        })
+        .await?;
         Ok(current)
     }
 
-    fn check_scale(&self, stream: &Stream, current: u32, target: u32) -> Result<(), Error> {
-        let refused = |rule| {
-            let stream = stream.name.clone();
-            Err(Error::ScaleLimit { stream, rule, current, target })
-        };
+    fn check_scale(&self, name: &StreamName, current: u32, target: u32) -> Result<(), Error> {
+        let refused = |rule| Err(Error::ScaleLimit { stream: name.clone(), rule, current, target });
         if target > OPEN_SHARDS_PER_STREAM_MAX {
             return refused(ScaleRule::AtMost(OPEN_SHARDS_PER_STREAM_MAX));
         }
@@ -93,7 +105,8 @@ impl Streams {
         if target * 2 < current {
             return refused(ScaleRule::Half);
         }
-        self.check_shard_quota(&stream.name, target.saturating_sub(current))
+        // On the way up every shard is split, whatever the target: those count too.
+        self.check_shard_quota(name, if target > current { current } else { 0 })
     }
 
     /// The commit that carries a split, merge or scaling out.
@@ -127,18 +140,24 @@ fn known_shard<'a>(
 }
 
 /// AWS looks at the state before it looks for shards (kinesalite's recorded behaviour).
-fn check_active(name: &StreamName, state: &StreamState) -> Result<(), Error> {
+pub(crate) fn check_active(name: &StreamName, state: &StreamState) -> Result<(), Error> {
     match state.row.status {
         Status::Active => Ok(()),
         status => Err(Error::StreamNotActive(name.clone(), status)),
     }
 }
 
-fn check_reshardable(name: &StreamName, state: &StreamState, change: &Change) -> Result<(), Error> {
+/// Whether its shards are the caller's business now.
+fn check_provisioned(name: &StreamName, state: &StreamState) -> Result<(), Error> {
     check_active(name, state)?;
-    if state.row.mode == Mode::OnDemand {
-        return Err(Error::StreamOnDemand(name.clone()));
+    match state.row.mode {
+        Mode::Provisioned => Ok(()),
+        Mode::OnDemand => Err(Error::StreamOnDemand(name.clone())),
     }
+}
+
+fn check_reshardable(name: &StreamName, state: &StreamState, change: &Change) -> Result<(), Error> {
+    check_provisioned(name, state)?;
     let parents = match *change {
         Change::Split { shard, .. } => vec![shard],
         Change::Merge { shard, adjacent } => vec![shard, adjacent],

@@ -47,6 +47,27 @@ pub struct StreamRow {
     /// Throughput kept warm, in MiB/s.
     #[n(11)]
     pub warm_mibps: Option<u32>,
+    /// When UpdateShardCount was used, oldest first, of the last day.
+    #[cbor(n(16), default, skip_if = "Vec::is_empty")]
+    pub(crate) scaled_ms: Vec<u64>,
+    /// When its capacity mode was changed, oldest first, of the last day.
+    #[cbor(n(17), default, skip_if = "Vec::is_empty")]
+    pub(crate) mode_changed_ms: Vec<u64>,
+    /// What it had to carry on demand, of the last 30 days: later ones are lower.
+    #[cbor(n(18), default, skip_if = "Vec::is_empty")]
+    pub(crate) peaks: Vec<Peak>,
+}
+
+/// A throughput that was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Peak {
+    /// When.
+    #[n(0)]
+    pub at_ms: u64,
+    /// What it takes to carry it, in thousandths of a shard.
+    #[n(1)]
+    pub millishards: u32,
 }
 
 /// A change that `--state-delay` has put off.
@@ -164,6 +185,9 @@ impl StreamRow {
             tags: BTreeMap::new(),
             distributes: false,
             warm_mibps: None,
+            scaled_ms: Vec::new(),
+            mode_changed_ms: Vec::new(),
+            peaks: Vec::new(),
         }
     }
 }
@@ -171,7 +195,7 @@ impl StreamRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::collection::btree_map;
+    use proptest::collection::{btree_map, vec};
     use proptest::option;
     use proptest::prelude::*;
 
@@ -197,6 +221,15 @@ mod tests {
     fn golden_bytes() {
         let stream = minicbor::to_vec(stream()).unwrap();
         assert_eq!(hex(&stream), include_str!("../tests/golden/stream_row.hex").trim());
+        let busy = StreamRow {
+            mode: Mode::OnDemand,
+            scaled_ms: vec![1_700_000_000_000],
+            mode_changed_ms: vec![1_700_000_000_001, 1_700_000_000_002],
+            peaks: vec![Peak { at_ms: 1_700_000_000_003, millishards: 4200 }],
+            ..StreamRow::sample(4)
+        };
+        let busy = minicbor::to_vec(busy).unwrap();
+        assert_eq!(hex(&busy), include_str!("../tests/golden/stream_row_busy.hex").trim());
         let shard = ShardRow {
             log: 5,
             start: [0; 16],
@@ -231,7 +264,10 @@ mod tests {
             kms_key in option::of(".{0,20}"),
             tags in btree_map(".{1,8}", ".{0,8}", 0..4),
             at: [u8; 16],
+            scaled_ms: Vec<u64>,
+            peaks in vec((any::<u64>(), any::<u32>()), 0..4),
         ) {
+            let peaks = peaks.into_iter().map(|(at_ms, millishards)| Peak { at_ms, millishards });
             let change = Change::Split { shard: shards_made, at };
             let row = StreamRow {
                 created_ms,
@@ -239,6 +275,9 @@ mod tests {
                 kms_key,
                 tags,
                 pending: Some(Pending { due_ms: created_ms, change }),
+                mode_changed_ms: scaled_ms.clone(),
+                scaled_ms,
+                peaks: peaks.collect(),
                 ..stream()
             };
             let bytes = minicbor::to_vec(&row).unwrap();

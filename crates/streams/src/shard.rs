@@ -7,6 +7,7 @@ use store::LogId;
 
 use crate::keyspace::{HashKey, HashRange, divide_evenly};
 use crate::sequence::SequenceNumber;
+use crate::traffic::Traffic;
 
 /// One shard, open or closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Shard {
     pub created_seconds: u64,
     /// When it was closed by a split or merge.
     pub closed: Option<UnixMillis>,
+    /// What it has carried just now.
+    pub(crate) traffic: Arc<Traffic>,
 }
 
 impl Shard {
@@ -116,6 +119,7 @@ impl ShardMap {
                 adjacent_parent: None,
                 created_seconds,
                 closed: None,
+                traffic: Arc::default(),
             })
         });
         ShardMap::new(shards.collect())

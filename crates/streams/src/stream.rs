@@ -12,6 +12,7 @@ use store::LogId;
 
 use crate::keyspace::{HashKey, HashRange};
 use crate::name::StreamName;
+use crate::on_demand::Intake;
 use crate::rows::{ShardRow, StreamRow};
 use crate::shard::{Shard, ShardMap};
 
@@ -86,13 +87,16 @@ pub struct Stream {
     pub name: StreamName,
     /// Tells it from another stream of the same name.
     pub generation: u64,
+    /// What it takes in, for whoever scales it.
+    pub(crate) intake: Intake,
     state: watch::Sender<Arc<StreamState>>,
 }
 
 impl Stream {
     pub(crate) fn new(name: StreamName, state: StreamState) -> Self {
         let generation = state.row.generation;
-        Stream { name, generation, state: watch::Sender::new(Arc::new(state)) }
+        let state = watch::Sender::new(Arc::new(state));
+        Stream { name, generation, intake: Intake::default(), state }
     }
 
     /// The newest snapshot.
@@ -145,6 +149,7 @@ impl Shard {
             adjacent_parent: row.adjacent_parent,
             created_seconds: row.created_seconds,
             closed: row.closed_ms.map(UnixMillis),
+            traffic: Arc::default(),
         }
     }
 }

@@ -13,13 +13,14 @@ use tokio::sync::oneshot;
 use crate::consumers::Consumer;
 use crate::engine::Streams;
 use crate::error::Error;
-use crate::iterate::{Record, Start, behind_ms, records_of};
+use crate::iterate::{Record, Start, behind_ms, bytes_of, records_of};
 use crate::limits::{
     EVENT_BYTES_MAX, EVENT_RECORDS_MAX, HEARTBEAT_EVERY, SUBSCRIPTION_EXCLUSIVE, SUBSCRIPTION_LIFE,
 };
 use crate::sequence::SequenceNumber;
 use crate::shard::Shard;
 use crate::stream::{Status, Stream};
+use crate::traffic::Pace;
 
 type Holders = std::collections::HashMap<(u64, u32), Held>;
 
@@ -55,13 +56,43 @@ pub struct Subscription {
     taken_over: oneshot::Receiver<()>,
     expires: Duration,
     ended: bool,
+    pace: Pace,
+}
+
+impl Held {
+    /// Whether it is too early to take the shard over.
+    fn is_exclusive(&self, now: Duration) -> bool {
+        now.saturating_sub(self.since) < SUBSCRIPTION_EXCLUSIVE
+    }
+}
+
+fn check_active(consumer: &Consumer) -> Result<(), Error> {
+    match consumer.status {
+        Status::Active => Ok(()),
+        _ => Err(Error::ConsumerNotActive {
+            stream: consumer.stream.clone(),
+            consumer: consumer.name.clone(),
+            created: consumer.created,
+        }),
+    }
+}
+
+fn in_use(consumer: &Consumer, shard: u32) -> Error {
+    let (stream, consumer) = (consumer.stream.clone(), consumer.name.clone());
+    Error::SubscriptionInUse { stream, consumer, shard }
+}
+
+fn just_subscribed(consumer: &Consumer, shard: u32) -> Error {
+    let (stream, consumer) = (consumer.stream.clone(), consumer.name.clone());
+    Error::SubscribedJustNow { stream, consumer, shard }
 }
 
 impl Streams {
     /// Subscribes a consumer to a shard.
     ///
     /// # Errors
-    /// If the consumer is not ACTIVE, holds the shard already, or `start` does not fit the shard.
+    /// If the consumer is not ACTIVE, holds the shard already or asks too often, or `start` does not
+    /// fit the shard.
     pub async fn subscribe(
         &self,
         stream: Arc<Stream>,
@@ -69,23 +100,19 @@ impl Streams {
         shard: u32,
         start: &Start,
     ) -> Result<Subscription, Error> {
-        if consumer.status != Status::Active {
-            return Err(Error::ConsumerNotActive {
-                stream: stream.name.clone(),
-                consumer: consumer.name.clone(),
-                created: consumer.created,
-            });
-        }
+        check_active(consumer)?;
         let cursor = self.cursor(&stream, shard, start).await?;
         let state = stream.state();
-        let log = state.shards.get(shard).map(|shard| shard.log);
-        let log = log.ok_or_else(|| Error::ShardMissing(stream.name.clone(), shard))?;
+        let known = state.shards.get(shard);
+        let known = known.ok_or_else(|| Error::ShardMissing(stream.name.clone(), shard))?;
         let key = (consumer.generation, shard);
-        let (id, taken_over) = self.hold(key).ok_or_else(|| Error::SubscriptionInUse {
-            stream: stream.name.clone(),
-            consumer: consumer.name.clone(),
-            shard,
-        })?;
+        self.check_hold(consumer, key)?;
+        let now = self.0.clock.service_elapsed();
+        if self.0.config.limits && !known.traffic.admit_subscription(consumer.generation, now) {
+            return Err(just_subscribed(consumer, shard));
+        }
+        let (id, taken_over) = self.hold(key).ok_or_else(|| in_use(consumer, shard))?;
+        let log = known.log;
         Ok(Subscription {
             streams: self.clone(),
             shard,
@@ -96,17 +123,49 @@ impl Streams {
             taken_over,
             expires: self.0.clock.service_elapsed() + SUBSCRIPTION_LIFE,
             ended: false,
+            pace: Pace::default(),
             stream,
         })
+    }
+
+    /// Whether [`Streams::subscribe`] would subscribe a consumer to a shard.
+    ///
+    /// # Errors
+    /// As [`Streams::subscribe`].
+    pub async fn check_subscribe(
+        &self,
+        stream: &Stream,
+        consumer: &Consumer,
+        shard: u32,
+        start: &Start,
+    ) -> Result<(), Error> {
+        check_active(consumer)?;
+        self.cursor(stream, shard, start).await?;
+        self.check_hold(consumer, (consumer.generation, shard))?;
+        let (state, now) = (stream.state(), self.0.clock.service_elapsed());
+        let known = state.shards.get(shard).filter(|_| self.0.config.limits);
+        match known {
+            Some(known) if !known.traffic.would_admit_subscription(consumer.generation, now) => {
+                Err(just_subscribed(consumer, shard))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a consumer's shard can be taken.
+    fn check_hold(&self, consumer: &Consumer, key: (u64, u32)) -> Result<(), Error> {
+        let now = self.0.clock.service_elapsed();
+        match self.holders().get(&key) {
+            Some(held) if held.is_exclusive(now) => Err(in_use(consumer, key.1)),
+            _ => Ok(()),
+        }
     }
 
     /// Takes a consumer's shard, from its holder if need be; `None` while that is too early.
     fn hold(&self, key: (u64, u32)) -> Option<(u64, oneshot::Receiver<()>)> {
         let now = self.0.clock.service_elapsed();
         let mut holders = self.holders();
-        if let Some(held) = holders.get(&key)
-            && now.saturating_sub(held.since) < SUBSCRIPTION_EXCLUSIVE
-        {
+        if holders.get(&key).is_some_and(|held| held.is_exclusive(now)) {
             return None;
         }
         let id = self.0.entropy.u64();
@@ -139,10 +198,21 @@ impl Subscription {
             if life.is_zero() || self.is_taken_over() {
                 break;
             }
+            let early = self.pace.wait(clock.service_elapsed());
+            if !early.is_zero() {
+                tokio::select! {
+                    _ = &mut self.taken_over => self.ended = true,
+                    () = clock.sleep_service(early.min(life)) => {}
+                }
+                continue;
+            }
             let quiet = heartbeat_at.saturating_sub(clock.monotonic());
             // A log closes a moment before its shard is shown as closed, so both are waited for.
             let mut states = self.stream.watch();
             let event = self.read().await.inspect_err(|_| self.ended = true)?;
+            if self.streams.0.config.limits {
+                self.pace.charge(bytes_of(&event.records), clock.service_elapsed());
+            }
             if !event.records.is_empty() || event.continuation.is_none() || quiet.is_zero() {
                 return Ok(Some(event));
             }

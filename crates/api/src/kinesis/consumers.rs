@@ -124,7 +124,8 @@ impl Serve<op::SubscribeToShard> for Kinesis {
         let position = input.starting_position;
         let start = read_start(&position.r#type, position.sequence_number, position.timestamp)?;
         if input.dry_run == Some(true) {
-            self.streams.cursor(&stream, shard, &start).await.map_err(to_fault)?;
+            let checked = self.streams.check_subscribe(&stream, &consumer, shard, &start).await;
+            checked.map_err(to_fault)?;
             return Err(dry_run());
         }
         let subscription = self.streams.subscribe(stream, &consumer, shard, &start).await;

@@ -8,7 +8,7 @@ use model::kinesis::faults;
 use stdx::UnixMillis;
 use streams::StoreError;
 use streams::shard::shard_id;
-use streams::{Error, ScaleRule, StreamName};
+use streams::{Error, ScaleRule, ShardUse, StreamName};
 use wire::Fault;
 
 use super::injected::RecordFailure;
@@ -97,6 +97,15 @@ pub(super) fn dry_run() -> Fault {
     faults::dry_run_operation_exception("Request would have succeeded, but DryRun flag is set.")
 }
 
+/// A record that its shard has no room for right now.
+pub(super) fn write_throttled(stream: &StreamName, shard: u32) -> Fault {
+    faults::provisioned_throughput_exceeded_exception(format!(
+        "Rate exceeded for shard {} in stream {}.",
+        shard_id(shard),
+        under(stream)
+    ))
+}
+
 /// A token that is not one of ours.
 pub(super) fn invalid_token() -> Fault {
     invalid_argument("NextToken is invalid.")
@@ -159,6 +168,14 @@ pub(super) fn to_fault(error: Error) -> Fault {
             "Failed to add tags to stream {} because a given stream cannot have more than 10 tags associated with it.",
             under(&stream)
         )),
+        error @ (Error::StreamProvisioned(_)
+        | Error::DistributionFixed(_)
+        | Error::QuotaUsedUp(_)
+        | Error::OnDemandStreamLimit { .. }
+        | Error::StreamsChangingLimit { .. }
+        | Error::WarmThroughputLimit { .. }
+        | Error::Throttled { .. }
+        | Error::SubscribedJustNow { .. }) => capacity_fault(&error),
         error @ (Error::ShardNotFound(..)
         | Error::ShardMissing(..)
         | Error::ShardNotOpen(..)
@@ -225,6 +242,60 @@ fn shard_fault(error: &Error) -> Fault {
             };
             faults::limit_exceeded_exception(format!(
                 "{broken} Current open shard count: {current}, Target shard count: {target}"
+            ))
+        }
+        other => internal(other),
+    }
+}
+
+fn capacity_fault(error: &Error) -> Fault {
+    match error {
+        Error::StreamProvisioned(stream) => Fault::validation(format!(
+            "Request is invalid. Stream {} is in Provisioned mode.",
+            under(stream)
+        )),
+        Error::DistributionFixed(stream) => invalid_argument(format!(
+            "RecordDistributionStrategy is only supported for streams in On-Demand mode. Stream {} is in Provisioned mode.",
+            under(stream)
+        )),
+        // AWS says the same of a day's quota as of a second's (awslabs/amazon-kinesis-scaling-utils
+        // issue 52 for UpdateShardCount, aws/aws-cdk issue 18139 for the capacity mode).
+        Error::QuotaUsedUp(stream) => {
+            faults::limit_exceeded_exception(format!("Rate exceeded for stream {}.", under(stream)))
+        }
+        // hashicorp/terraform-provider-aws issue 38094 shows AWS's own words.
+        Error::OnDemandStreamLimit { stream, current, limit } => {
+            faults::limit_exceeded_exception(format!(
+                "This request would exceed the limit on the number of On-Demand streams for the account {} in {}. Current On-Demand streams count: {current}. Limit: {limit}.",
+                stream.world.account, stream.world.region
+            ))
+        }
+        // hashicorp/terraform-provider-aws pull request 1339 shows AWS's own words.
+        Error::StreamsChangingLimit { stream, limit } => faults::limit_exceeded_exception(format!(
+            "This request would have exceed the limit on the number  of streams that can simultaneously be in CREATING or DELETING for the account {}. Limit: {limit}.",
+            stream.world.account
+        )),
+        Error::WarmThroughputLimit { limit_mibps, .. } => faults::limit_exceeded_exception(
+            format!("Warm throughput cannot be greater than {limit_mibps} MiBps."),
+        ),
+        Error::Throttled { stream, shard, of: ShardUse::Write | ShardUse::Iterator } => {
+            write_throttled(stream, *shard)
+        }
+        // What readers hear by now (risingwavelabs/risingwave issue 7453,
+        // awslabs/amazon-kinesis-client issue 1521).
+        Error::Throttled { stream, shard, of: ShardUse::Read } => {
+            faults::provisioned_throughput_exceeded_exception(format!(
+                "Rate exceeded for Shard - {}/{}/{}",
+                stream.world.account,
+                stream.name,
+                shard_id(*shard)
+            ))
+        }
+        Error::SubscribedJustNow { stream, consumer, shard } => {
+            faults::limit_exceeded_exception(format!(
+                "Rate exceeded for consumer {consumer} and shard {} in stream {}.",
+                shard_id(*shard),
+                under(stream)
             ))
         }
         other => internal(other),

@@ -32,8 +32,10 @@ impl Serve<op::GetShardIterator> for Kinesis {
             input.starting_sequence_number,
             input.timestamp,
         )?;
-        let cursor = self.streams.cursor(&stream, shard, &start).await.map_err(to_fault)?;
-        if input.dry_run == Some(true) {
+        let rehearsal = input.dry_run == Some(true);
+        let cursor = self.streams.iterator(&stream, shard, &start, rehearsal).await;
+        let cursor = cursor.map_err(to_fault)?;
+        if rehearsal {
             return Err(dry_run());
         }
         let shard_iterator = Some(self.seal_cursor(&stream.name, &cursor));

@@ -1,17 +1,18 @@
 //! Records: put and got.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ::streams::limits::{GET_RECORDS_COUNT_MAX, PUT_RECORDS_BYTES_MAX};
 use ::streams::shard::shard_id;
 use ::streams::{
-    Cursor, Error, GivenNumber, HashKey, NewRecord, Placed, Position, Stream, StreamName,
+    Cursor, Error, GivenNumber, HashKey, NewRecord, Placed, Position, Stream, StreamName, Throttled,
 };
 use model::kinesis::{op, shapes};
 use wire::{Blob, Call, Fault, Resource, Serve};
 
 use super::Kinesis;
-use super::faults::{dry_run, invalid_argument, shard_missing, to_fault};
+use super::faults::{dry_run, invalid_argument, shard_missing, to_fault, write_throttled};
 use super::injected::{with_failed, without_failed};
 use super::shapes as shape;
 
@@ -33,7 +34,10 @@ impl Serve<op::PutRecord> for Kinesis {
             return Err(failure.into());
         }
         let placed = self.put(&stream, records, input.dry_run).await?;
-        let placed = placed.first().ok_or_else(Fault::internal)?;
+        let placed = match placed.first().ok_or_else(Fault::internal)? {
+            Ok(placed) => placed,
+            Err(throttled) => return Err(write_throttled(&stream.name, throttled.shard)),
+        };
         Ok(shapes::PutRecordOutput {
             shard_id: shard_id(placed.shard),
             sequence_number: placed.sequence.to_string(),
@@ -62,16 +66,19 @@ impl Serve<op::PutRecords> for Kinesis {
         let injected = self.befall_records(call, "PutRecords", &stream, &records).await?;
         let records = without_failed(records, &injected);
         let placed = self.put(&stream, records, input.dry_run).await?;
-        let records = placed.iter().map(|placed| shapes::PutRecordsResultEntry {
-            sequence_number: Some(placed.sequence.to_string()),
-            shard_id: Some(shard_id(placed.shard)),
-            ..shapes::PutRecordsResultEntry::default()
+        let records = placed.iter().map(|placed| match placed {
+            Ok(placed) => shapes::PutRecordsResultEntry {
+                sequence_number: Some(placed.sequence.to_string()),
+                shard_id: Some(shard_id(placed.shard)),
+                ..shapes::PutRecordsResultEntry::default()
+            },
+            Err(throttled) => throttled_entry(write_throttled(&stream.name, throttled.shard)),
         });
         let mut records: Vec<_> = records.collect();
-        let failed_record_count = Some(injected.len() as i32);
         with_failed(&mut records, injected);
+        let failed = records.iter().filter(|entry| entry.error_code.is_some()).count();
         Ok(shapes::PutRecordsOutput {
-            failed_record_count,
+            failed_record_count: Some(failed as i32),
             records,
             encryption_type: encryption_of(&stream),
         })
@@ -88,10 +95,11 @@ impl Serve<op::GetRecords> for Kinesis {
         let (stream, cursor) = self.stream_of(&name, cursor)?;
         self.befall_shard(call, "GetRecords", &stream.name, cursor.shard).await?;
         let limit = input.limit.map_or(GET_RECORDS_COUNT_MAX, |limit| limit as usize);
-        let page = self.streams.page(&stream, cursor, limit).await.map_err(to_fault)?;
         if input.dry_run == Some(true) {
+            self.streams.check_page(&stream, cursor).map_err(to_fault)?;
             return Err(dry_run());
         }
+        let page = self.streams.page(&stream, cursor, limit).await.map_err(to_fault)?;
         let children = || page.children.iter().map(|child| shape::child_shard(child)).collect();
         Ok(shapes::GetRecordsOutput {
             next_shard_iterator: page.next.map(|next| self.seal_cursor(&name, &next)),
@@ -114,7 +122,7 @@ impl Kinesis {
         stream: &Stream,
         records: Vec<NewRecord>,
         dry: Option<bool>,
-    ) -> Result<Vec<Placed>, Fault> {
+    ) -> Result<Vec<Result<Placed, Throttled>>, Fault> {
         if dry == Some(true) {
             self.streams.check_put(stream, &records).map_err(to_fault)?;
             return Err(dry_run());
@@ -159,6 +167,15 @@ fn new_record(
         None => None,
     };
     Ok(NewRecord { data: data.0, partition_key, explicit_hash_key })
+}
+
+/// A record that failed, among others that may not have.
+fn throttled_entry(fault: Fault) -> shapes::PutRecordsResultEntry {
+    shapes::PutRecordsResultEntry {
+        error_code: Some(fault.code.into_owned()),
+        error_message: fault.message.map(Cow::into_owned),
+        ..shapes::PutRecordsResultEntry::default()
+    }
 }
 
 /// Unencrypted streams answer no encryption type at all (facts/streams.md § 2.1).

@@ -2,7 +2,7 @@
 
 use model::kinesis::shapes;
 use streams::shard::shard_id;
-use streams::{Mode, Record, Shard, Status, Stream, StreamState};
+use streams::{Mode, Record, Shard, Status, Stream, StreamState, WarmThroughput};
 use wire::{Blob, Timestamp};
 
 pub(super) fn record(record: Record) -> shapes::Record {
@@ -75,6 +75,22 @@ pub(super) fn stream_mode(mode: Mode) -> shapes::StreamModeDetails {
         Mode::OnDemand => shapes::StreamMode::OnDemand,
     };
     shapes::StreamModeDetails { stream_mode }
+}
+
+pub(super) fn warm_throughput(warm: WarmThroughput) -> shapes::WarmThroughputObject {
+    shapes::WarmThroughputObject {
+        target_mibps: Some(warm.target_mibps as i32),
+        current_mibps: Some(warm.current_mibps as i32),
+    }
+}
+
+/// Only streams on demand have a strategy (API reference, StreamDescriptionSummary).
+pub(super) fn distribution(state: &StreamState) -> Option<shapes::RecordDistributionStrategy> {
+    match (state.row.mode, state.row.distributes) {
+        (Mode::Provisioned, _) => None,
+        (Mode::OnDemand, true) => Some(shapes::RecordDistributionStrategy::Auto),
+        (Mode::OnDemand, false) => Some(shapes::RecordDistributionStrategy::UserPartitionKey),
+    }
 }
 
 /// No shard-level metrics: what a stream has unless enhanced monitoring is on.

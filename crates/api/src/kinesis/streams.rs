@@ -8,6 +8,7 @@ use wire::{Call, Fault, Serve};
 
 use super::Kinesis;
 use super::address::{stream_name, world_of};
+use super::capacity::{read_mode, read_warm};
 use super::faults::{invalid_argument, shard_not_found, to_fault};
 use super::shapes as shape;
 use super::tokens::ListToken;
@@ -19,10 +20,8 @@ const LISTING: &str = "ListStreams";
 
 impl Serve<op::CreateStream> for Kinesis {
     async fn serve(&self, call: &Call, input: shapes::CreateStreamInput) -> Result<(), Fault> {
-        let mode = match input.stream_mode_details.map(|details| details.stream_mode) {
-            Some(shapes::StreamMode::OnDemand) => Mode::OnDemand,
-            _ => Mode::Provisioned,
-        };
+        let mode = input.stream_mode_details.as_ref().map_or(Mode::Provisioned, read_mode);
+        let warm_mibps = read_warm(mode, input.warm_throughput_mibps)?;
         let distributes =
             input.record_distribution_strategy == Some(shapes::RecordDistributionStrategy::Auto);
         if distributes && mode == Mode::Provisioned {
@@ -36,7 +35,7 @@ impl Serve<op::CreateStream> for Kinesis {
             tags: input.tags.unwrap_or_default(),
             record_kib_max: input.max_record_size_in_kib.map(i32::unsigned_abs),
             distributes,
-            warm_mibps: input.warm_throughput_mibps.map(i32::unsigned_abs),
+            warm_mibps,
         };
         let name = world_of(call).stream(input.stream_name);
         self.streams.create(name, new).await.map_err(to_fault)
@@ -95,15 +94,7 @@ impl Serve<op::DescribeStreamSummary> for Kinesis {
         let stream = self.stream(call, name, arn)?;
         let state = stream.state();
         let consumers = self.streams.consumers(&stream).map_err(to_fault)?;
-        let warm_throughput = state.row.warm_mibps.map(|mibps| shapes::WarmThroughputObject {
-            target_mibps: Some(mibps as i32),
-            current_mibps: Some(mibps as i32),
-        });
-        let strategy = if state.row.distributes {
-            shapes::RecordDistributionStrategy::Auto
-        } else {
-            shapes::RecordDistributionStrategy::UserPartitionKey
-        };
+        let warm_throughput = state.warm_throughput().map(shape::warm_throughput);
         let stream_description_summary = shapes::StreamDescriptionSummary {
             stream_name: stream.name.to_string(),
             stream_arn: stream.name.arn(),
@@ -120,7 +111,7 @@ impl Serve<op::DescribeStreamSummary> for Kinesis {
             max_record_size_in_kib: Some(state.row.record_kib_max as i32),
             channel_count: Some(0),
             queue_count: Some(0),
-            record_distribution_strategy: Some(strategy),
+            record_distribution_strategy: shape::distribution(&state),
             ..shapes::StreamDescriptionSummary::default()
         };
         Ok(shapes::DescribeStreamSummaryOutput { stream_description_summary })

@@ -56,9 +56,6 @@ unserved! {
     UpdateMaxRecordSize,
     UpdateQueue,
     UpdateQueueRecordsVisibility,
-    UpdateStreamMode,
-    UpdateStreamRecordDistributionStrategy,
-    UpdateStreamWarmThroughput,
 }
 
 /// 501, so that no client retries it for long, and nobody takes it for an empty answer.

@@ -39,8 +39,13 @@ impl Fixture {
     }
 
     pub(crate) async fn put(&self, stream: &Stream, key: &str, data: &str) -> Placed {
-        let placed = self.streams.put(stream, &[record(key, data)]).await.expect("a put");
-        placed[0]
+        self.put_all(stream, &[record(key, data)]).await[0]
+    }
+
+    /// Puts records, of which none may be throttled.
+    pub(crate) async fn put_all(&self, stream: &Stream, records: &[NewRecord]) -> Vec<Placed> {
+        let placed = self.streams.put(stream, records).await.expect("a put");
+        placed.into_iter().map(|placed| placed.expect("no limits")).collect()
     }
 
     pub(crate) async fn cursor(&self, stream: &Stream, shard: u32, start: Start) -> Cursor {
@@ -68,6 +73,22 @@ impl Fixture {
                 _ => return (records, page),
             }
         }
+    }
+
+    /// A put under limits, once there is room for it.
+    pub(crate) async fn put_limited(&self, stream: &Stream, data: &str) -> Placed {
+        self.clock.advance(Duration::from_secs(1));
+        self.put(stream, "k", data).await
+    }
+
+    /// Everything in a shard, with a pause before each read.
+    pub(crate) async fn read_all_limited(
+        &self,
+        stream: &Stream,
+        shard: u32,
+    ) -> (Vec<Record>, Page) {
+        self.clock.advance(Duration::from_secs(10));
+        self.read_all(stream, shard, Start::TrimHorizon).await
     }
 
     /// Lets background work run until `done`, moving the clock a little each time.

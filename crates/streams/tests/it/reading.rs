@@ -12,7 +12,7 @@ async fn records_come_back_in_order_with_what_was_put() {
     let fixture = Fixture::new().await;
     let stream = fixture.stream(1).await;
     let batch: Vec<_> = (0..500).map(|i| record(&format!("key-{i}"), &format!("{i}"))).collect();
-    let placed = fixture.streams.put(&stream, &batch).await.unwrap();
+    let placed = fixture.put_all(&stream, &batch).await;
     let (records, page) = fixture.read_all(&stream, 0, Start::TrimHorizon).await;
     assert_eq!(texts(&records), (0..500).map(|i| i.to_string()).collect::<Vec<_>>());
     assert_eq!(&records[7].body.partition_key[..], b"key-7");
@@ -92,7 +92,7 @@ async fn a_cursor_lives_five_minutes() {
 async fn numbers_that_do_not_fit_the_shard_are_refused() {
     let fixture = Fixture::new().await;
     let stream = fixture.stream(2).await;
-    let in_one = fixture.streams.put(&stream, &[record_at(u128::MAX, "x")]).await.unwrap()[0];
+    let in_one = fixture.put_all(&stream, &[record_at(u128::MAX, "x")]).await[0];
     let refused = |start| {
         let (streams, stream) = (fixture.streams.clone(), stream.clone());
         async move { streams.cursor(&stream, 0, &start).await.unwrap_err() }

@@ -14,7 +14,7 @@ async fn a_split_shard_ends_and_names_its_children() {
     let before = fixture.put(&stream, "k", "before").await;
     fixture.streams.split(&stream, 0, middle()).await.unwrap();
     let (low, high) = (record_at(0, "low"), record_at(u128::MAX, "high"));
-    let after = fixture.streams.put(&stream, &[low, high]).await.unwrap();
+    let after = fixture.put_all(&stream, &[low, high]).await;
     assert_eq!((after[0].shard, after[1].shard), (1, 2));
     assert!(before.sequence.to_string() < after[0].sequence.to_string());
 

@@ -2,6 +2,8 @@
 
 mod fixture;
 mod lifecycle;
+mod limits;
+mod on_demand;
 mod reading;
 mod resharding;
 mod subscribing;
