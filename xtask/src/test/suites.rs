@@ -63,7 +63,7 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         name: "durability",
         needs: WITH_PYTHON,
-        files: &["test_durability.py", "test_bucket.py", "test_ceph.py"],
+        files: &["test_durability.py", "test_reshard_load.py", "test_bucket.py", "test_ceph.py"],
     },
     Suite { name: "operations", needs: WITH_PYTHON, files: &["test_doctor.py", "test_du_cat.py"] },
     Suite { name: "kcl", needs: WITH_JAVA, files: &["test_kcl.py"] },
