@@ -19,7 +19,8 @@ use crate::lane::{Lane, LaneError, Place, Sabotage, Written, is_full};
 use crate::limits::{CHUNK_BYTES_MAX, COMMIT_BYTES_MAX};
 use crate::logs::{Chunk, Logs};
 use crate::manifest::{self, Manifest};
-use crate::open_chunk::SealedChunk;
+use crate::mutant::{self, Mutant};
+use crate::open_chunk::{Effects, SealedChunk};
 use crate::publish::publish;
 use crate::queue::{Queue, Request};
 use crate::ring::Ring;
@@ -273,6 +274,9 @@ impl Core {
     }
 
     fn commit(&self, sealed: SealedChunk) {
+        if mutant::is_on(Mutant::PublishEarly) {
+            self.publish_copy(&sealed);
+        }
         let mut committer = self.committer();
         match committer.lane.write(sealed.home.number, &sealed.bytes) {
             Ok(Written::Now(place)) => {
@@ -321,6 +325,16 @@ impl Core {
         publish(&self.logs, &self.tables, &chunk, effects);
         waiters.into_iter().for_each(|waiter| waiter.answer(arrival));
         self.sequencer().settle();
+    }
+
+    /// Shows a chunk that nobody knows to be durable: a mistake.
+    fn publish_copy(&self, sealed: &SealedChunk) {
+        let (rows, logs) = (sealed.effects.rows.clone(), sealed.effects.logs.clone());
+        let (bytes, blocks) = (sealed.bytes.clone(), sealed.blocks.clone());
+        let bytes_total = bytes.len() as u64;
+        let chunk = Chunk::new(sealed.home, bytes_total, blocks, None, Some(bytes), None);
+        let chunk = Arc::new(chunk);
+        publish(&self.logs, &self.tables, &chunk, Effects { rows, logs });
     }
 
     fn abandon(&self, sealed: SealedChunk, error: &StoreError) {

@@ -13,6 +13,7 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{Advice, FlockOperation, OFlags, fadvise};
 
 use crate::limits::CHUNK_ALIGN;
+use crate::mutant::{self, Mutant};
 
 /// Readable and writable by the owner only: the folder holds keys and other people's data.
 const MODE_PRIVATE: u32 = 0o600;
@@ -286,7 +287,9 @@ pub(crate) fn replace_small(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Re
 pub(crate) fn put_if_absent(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
     let temporary = write_temporary(disk, name, bytes)?;
     disk.link(&temporary, name)?;
-    disk.sync_folder(folder_of(name))?;
+    if !mutant::is_on(Mutant::ManifestNameUnsynced) {
+        disk.sync_folder(folder_of(name))?;
+    }
     let _replaced_next_time = disk.remove(&temporary);
     Ok(())
 }
@@ -299,7 +302,9 @@ fn write_temporary(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<Stri
     }
     let file = disk.create(&temporary)?;
     file.write_at(bytes, 0)?;
-    file.sync()?;
+    if !mutant::is_on(Mutant::ManifestUnsynced) {
+        file.sync()?;
+    }
     Ok(temporary)
 }
 

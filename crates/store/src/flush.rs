@@ -19,6 +19,7 @@ use crate::limits::{
 };
 use crate::logs::Chunk;
 use crate::manifest::{self, Quarantine, SegmentState};
+use crate::mutant::{self, Mutant};
 use crate::segment::{DirectoryError, Segment, SegmentWriter};
 use crate::sequencer::LOGS_TABLE;
 use crate::source::{BlockError, BlockSource};
@@ -232,12 +233,13 @@ impl Core {
         if let Some(bucket) = &folder.bucket {
             bucket.condemn_chunks(chunks.iter().map(|chunk| chunk.home));
         }
-        chunks.iter().for_each(|chunk| chunk.leave_ring());
         let gone = {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             kept.push(&chunks, self.config.kept_bytes_max)
         };
         self.forget_chunks(&gone);
+        // Only now does no reader find a chunk that is nowhere but in the ring.
+        chunks.iter().for_each(|chunk| chunk.leave_ring());
         Ok(())
     }
 
@@ -248,6 +250,9 @@ impl Core {
         joined: &[Arc<Segment>],
         segment: Option<SegmentState>,
     ) -> io::Result<()> {
+        if mutant::is_on(Mutant::RemoveBeforeManifest) {
+            self.remove_segments(folder, joined)?;
+        }
         let mut manifest = folder.manifest();
         let mut next = manifest.clone();
         let keep = next.segments.len() - joined.len();
@@ -256,7 +261,8 @@ impl Core {
         for chunk in chunks {
             let lane = next.lanes.iter_mut().find(|lane| lane.lane == chunk.home.lane);
             if let Some(lane) = lane {
-                lane.flushed_below = lane.flushed_below.max(chunk.home.number + 1);
+                let extra = u64::from(mutant::is_on(Mutant::FlushOneTooMany));
+                lane.flushed_below = lane.flushed_below.max(chunk.home.number + 1 + extra);
             }
             let arrivals = chunk.blocks.iter().map(|block| block.header.arrival_max);
             next.arrival_max = next.arrival_max.max(arrivals.max().unwrap_or_default());
@@ -505,7 +511,8 @@ impl Plan<'_> {
             let version = stored.as_ref().map_or(0, |row| row.version);
             (table, RowEntry { version, key, value: stored.map(|row| row.value) })
         });
-        rows.collect()
+        let lost = |row: &RowEntry| row.value.is_none() && mutant::is_on(Mutant::LoseTombstone);
+        rows.filter(|(_, row)| !lost(row)).collect()
     }
 
     /// Writes every record that has not been trimmed, by log and position.
@@ -516,6 +523,9 @@ impl Plan<'_> {
         joined: &[Arc<Segment>],
     ) -> io::Result<()> {
         let mut sources = self.sources(BlockKind::Records, chunks, joined)?;
+        if !joined.is_empty() && mutant::is_on(Mutant::DropLiveBlock) {
+            sources.remove(0);
+        }
         sources.sort_by_key(|source| (source.header.log, source.header.first));
         let mut run = Run::default();
         let mut log: Option<(LogId, Option<Position>)> = None;
@@ -526,7 +536,8 @@ impl Plan<'_> {
             }
             let trimmed_below = log.and_then(|(_, below)| below);
             let Some(trimmed_below) = trimmed_below else { continue };
-            if header.end() <= trimmed_below {
+            let too_far = mutant::is_on(Mutant::TrimTooFar) && header.first < trimmed_below;
+            if header.end() <= trimmed_below || too_far {
                 continue;
             }
             let Some(body) = self.load(source)? else { continue };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::bucket::BucketLane;
+use crate::mutant::{self, Mutant};
 use crate::ring::{Ring, RingError, RingFile};
 
 /// Where a chunk lies.
@@ -171,6 +172,9 @@ impl RingLane {
         if let Err(error) = written.and_then(|()| self.sync(&place.file)) {
             // A write that ran out of room may have left blocks that a start can read.
             place.file.spoil();
+            if mutant::is_on(Mutant::RetryInDoubt) {
+                return Err(LaneError::DiskFull);
+            }
             return Err(LaneError::InDoubt(error));
         }
         let at = place.at + chunk.len() as u64;

@@ -28,6 +28,7 @@ mod lane;
 pub mod limits;
 mod logs;
 mod manifest;
+mod mutant;
 mod open_chunk;
 mod publish;
 mod queue;

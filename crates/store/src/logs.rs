@@ -23,7 +23,7 @@ pub(crate) struct Chunk {
     pub(crate) bytes_total: u64,
     pub(crate) blocks: Vec<BlockAt>,
     /// Where it lies in the ring, until it is flushed.
-    place: Mutex<Option<Place>>,
+    places: Mutex<Vec<Place>>,
     /// Its bytes, while they are kept.
     pub(crate) memory: Option<Bytes>,
     /// What counts the bytes of all chunks in memory.
@@ -39,17 +39,29 @@ impl Chunk {
         memory: Option<Bytes>,
         held: Option<Arc<AtomicU64>>,
     ) -> Self {
-        Chunk { home, bytes_total, blocks, place: Mutex::new(place), memory, held }
+        Chunk {
+            home,
+            bytes_total,
+            blocks,
+            places: Mutex::new(place.into_iter().collect()),
+            memory,
+            held,
+        }
+    }
+
+    /// It lies in other places, too, which are kept with it.
+    pub(crate) fn also_at(&self, copies: Vec<Place>) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).extend(copies);
     }
 
     /// Where it lies in the ring.
     pub(crate) fn place(&self) -> Option<Place> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
     }
 
     /// It has been flushed: the ring may use its file again.
     pub(crate) fn leave_ring(&self) {
-        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// What keeping it takes.

@@ -10,6 +10,7 @@ use crate::disk::{self, Disk};
 use crate::error::OpenError;
 use crate::id::{EPOCH_MAX, LogId, Position};
 use crate::limits::MANIFEST_BYTES_MAX;
+use crate::mutant::{self, Mutant};
 
 pub(crate) const MANIFEST_FOLDER: &str = "manifest";
 const MANIFEST_MAGIC: [u8; 4] = *b"LVMF";
@@ -135,7 +136,7 @@ impl Manifest {
             return None;
         }
         self.lane_next = self.lane_next.max(lane + 1);
-        self.epoch_next += 1;
+        self.epoch_next += u32::from(!mutant::is_on(Mutant::ReuseEpoch));
         Some(LaneState { lane, nonce, epoch, seal: None, flushed_below: 1 })
     }
 

@@ -10,6 +10,7 @@ use crate::chunk::{BLOCK_OVERHEAD_BYTES, CHUNK_HEADER_BYTES, ChunkHeader, close_
 use crate::id::{LogId, Position, TableId};
 use crate::limits::{BLOCK_BYTES_GATHERED_MAX, CHUNK_ALIGN, ENCODE_AHEAD_BYTES};
 use crate::logs::LogRow;
+use crate::mutant::{self, Mutant};
 use crate::queue::Waiter;
 
 /// What a chunk changes beside the records in it, once it is durable.
@@ -116,7 +117,11 @@ impl OpenChunk {
         let run = &mut self.gathered[index];
         run.count += count;
         run.bytes += body.len();
-        run.parts.push(body);
+        if mutant::is_on(Mutant::ReorderInChunk) {
+            run.parts.insert(0, body);
+        } else {
+            run.parts.push(body);
+        }
     }
 
     fn copy_gathered(&mut self, index: usize) {

@@ -71,6 +71,16 @@ impl Waiter {
         }
     }
 
+    /// Whether it says no.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Waiter::Append { outcomes, .. } => {
+                outcomes.iter().all(|outcome| !matches!(outcome, AppendOutcome::Appended { .. }))
+            }
+            Waiter::Commit { result, .. } => result.is_err(),
+        }
+    }
+
     /// Answers: what it rests on did not become durable.
     pub(crate) fn fail(self, error: StoreError) {
         match self {

@@ -270,8 +270,9 @@ impl Reading<'_> {
         let header = &spot.block().header;
         let record_bytes = u64::from(header.body_bytes) / u64::from(header.count);
         let left = (self.budget.records_max - self.records.len()) as u64;
-        let left =
-            left.saturating_mul(record_bytes).min((self.budget.bytes_max - self.bytes) as u64);
+        // One record is always answered, however large: it may have used up more than there was.
+        let bytes_left = self.budget.bytes_max.saturating_sub(self.bytes) as u64;
+        let left = left.saturating_mul(record_bytes).min(bytes_left);
         let wanted = if self.sequential { left.saturating_mul(2) } else { left };
         let start = spot.block().at;
         let limit = start + wanted.min(READ_AHEAD_BYTES_MAX);

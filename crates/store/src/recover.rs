@@ -20,6 +20,7 @@ use crate::id::{LogId, Position, TableId};
 use crate::lane::{Lane, Place, Sabotage};
 use crate::logs::{Chunk, LogEntry, LogRow, Logs};
 use crate::manifest::{self, LaneState, MANIFEST_FOLDER, Manifest, Quarantine};
+use crate::mutant::{self, Mutant};
 use crate::open_chunk::Effects;
 use crate::publish::{publish, write_rows};
 use crate::queue::Queue;
@@ -184,7 +185,7 @@ fn settle_names(disk: &dyn Disk) -> io::Result<()> {
 /// no later sync of it can be believed. It will be shown, so it is written again, elsewhere. An empty
 /// one is not worth it: the lane ends before it. All others were synced before the next was written.
 fn settle_end(ring: &Ring, lane: &LaneState, scan: &mut LaneScan) -> io::Result<()> {
-    if lane.seal.is_some() {
+    if lane.seal.is_some() || mutant::is_on(Mutant::TrustPageCache) {
         return Ok(());
     }
     let Some(last) = scan.chunks.last_mut() else { return Ok(()) };
@@ -316,7 +317,7 @@ impl Recovered {
         found: FoundChunk,
         sabotage: Sabotage,
     ) -> io::Result<()> {
-        let FoundChunk { home, bytes_total, found } = found;
+        let FoundChunk { home, bytes_total, found, copies } = found;
         if found.is_none() {
             self.condition.quarantine(Quarantine {
                 lane: home.lane,
@@ -333,6 +334,7 @@ impl Recovered {
         let arrivals = blocks.iter().map(|block| block.header.arrival_max);
         self.arrival_last = self.arrival_last.max(arrivals.max().unwrap_or_default());
         let chunk = Arc::new(Chunk::new(home, bytes_total, blocks, place, None, None));
+        chunk.also_at(copies);
         let effects = self.effects(&chunk, sabotage)?;
         self.infer_logs(&chunk, &effects);
         publish(&self.logs, &self.tables, &chunk, effects);

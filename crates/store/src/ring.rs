@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::disk::{Disk, DiskFile};
 use crate::manifest::parse_number;
+use crate::mutant::{self, Mutant};
 
 pub(crate) const RING_FOLDER: &str = "ring";
 /// Zeros are written in pieces of this size, so that making a file needs no memory to speak of.
@@ -114,7 +115,9 @@ impl Ring {
     fn take_within(&self, files_max: usize) -> Result<Arc<RingFile>, RingError> {
         let mut state = self.state();
         self.remove_spoiled(&mut state);
-        let unused = |file: &&Arc<RingFile>| Arc::strong_count(file) == 1;
+        let unused = |file: &&Arc<RingFile>| {
+            Arc::strong_count(file) == 1 || mutant::is_on(Mutant::RecycleEarly)
+        };
         let found = state.files.iter().filter(unused).max_by_key(|file| file.is_zeroed());
         if let Some(file) = found {
             return Ok(Arc::clone(file));
@@ -169,7 +172,9 @@ impl Ring {
         let file = self.disk.create(&name_of(number))?;
         file.set_length(self.file_bytes)?;
         file.sync()?;
-        self.disk.sync_folder(RING_FOLDER)?;
+        if !mutant::is_on(Mutant::RingNameUnsynced) {
+            self.disk.sync_folder(RING_FOLDER)?;
+        }
         Ok(Arc::new(RingFile {
             number,
             file,

@@ -30,7 +30,10 @@ pub(crate) struct FoundChunk {
     pub(crate) home: Home,
     pub(crate) bytes_total: u64,
     /// Its place and blocks; `None` if it was acknowledged and its index is lost.
-    pub(crate) found: Option<(Place, Vec<BlockAt>)>,
+    pub(crate) found: Option<Found>,
+    /// Where else it is. A start has copied what was perhaps not durable, and nobody knows which is
+    /// which: none may be written over before all of it is flushed.
+    pub(crate) copies: Vec<Place>,
 }
 
 /// A chunk's header and where it was.
@@ -125,37 +128,54 @@ fn assemble(
     let proven_end = lane.seal.unwrap_or(last.unwrap_or(lane.flushed_below));
     for number in lane.flushed_below..proven_end {
         let own = heads.get(&home(number)).map_or(&[][..], Vec::as_slice);
-        let mut found = None;
-        for head in own {
-            found = found.or(read_chunk(head)?);
-        }
+        let (mut found, copies) = read_copies(own, home(number), verify)?;
         if found.is_none() {
             found = find_by_trailer(home(number), files)?;
         }
         let bytes_total = own.first().map_or(0, |head| u64::from(head.header.bytes_total));
-        scan.chunks.push(FoundChunk { home: home(number), bytes_total, found });
+        scan.chunks.push(FoundChunk { home: home(number), bytes_total, found, copies });
         scan.end = number + 1;
     }
     if lane.seal.is_none()
         && let Some(own) = last.and_then(|last| heads.get(&home(last)))
     {
-        for head in own {
-            if let Some((place, blocks)) = read_chunk(head)?
-                && (!verify || are_whole(&place, home(head.header.home.number), &blocks)?)
-            {
-                let bytes_total = u64::from(head.header.bytes_total);
-                let found = Some((place, blocks));
-                scan.chunks.push(FoundChunk { home: head.header.home, bytes_total, found });
-                scan.end = head.header.home.number + 1;
-                break;
-            }
+        let ChunkHeader { home, bytes_total, .. } = own[0].header;
+        let (found, copies) = read_copies(own, home, verify)?;
+        if let Some((place, blocks)) = &found
+            && (!verify || are_whole(place, home, blocks)?)
+        {
+            let bytes_total = u64::from(bytes_total);
+            scan.chunks.push(FoundChunk { home, bytes_total, found, copies });
+            scan.end = home.number + 1;
         }
     }
     Ok(scan)
 }
 
+/// A chunk and its blocks, as found in a place.
+type Found = (Place, Vec<BlockAt>);
+
+/// A chunk that may be in several places: a whole one, if there is one, and where the others are.
+fn read_copies(own: &[Head], home: Home, verify: bool) -> io::Result<(Option<Found>, Vec<Place>)> {
+    let mut copies = Vec::new();
+    for head in own {
+        copies.extend(read_chunk(head)?);
+    }
+    if verify && copies.len() > 1 {
+        for index in 0..copies.len() {
+            if are_whole(&copies[index].0, home, &copies[index].1)? {
+                copies.swap(0, index);
+                break;
+            }
+        }
+    }
+    let mut copies = copies.into_iter();
+    let best = copies.next();
+    Ok((best, copies.map(|(place, _)| place).collect()))
+}
+
 /// A chunk's blocks by its footer, or one after the other if that is lost.
-fn read_chunk(head: &Head) -> io::Result<Option<(Place, Vec<BlockAt>)>> {
+fn read_chunk(head: &Head) -> io::Result<Option<Found>> {
     let Head { header, place } = head;
     let mut bytes = vec![0; (header.bytes_total - header.footer_at) as usize];
     place.file.file.read_at(&mut bytes, place.at + u64::from(header.footer_at))?;
@@ -187,10 +207,7 @@ fn are_whole(place: &Place, home: Home, blocks: &[BlockAt]) -> io::Result<bool> 
 }
 
 /// A chunk whose header is lost, by its end.
-fn find_by_trailer(
-    home: Home,
-    files: &[Arc<RingFile>],
-) -> io::Result<Option<(Place, Vec<BlockAt>)>> {
+fn find_by_trailer(home: Home, files: &[Arc<RingFile>]) -> io::Result<Option<Found>> {
     for file in files {
         let mut window = Window::new(file);
         let mut end = STEP;

@@ -15,6 +15,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::id::{LogId, Position};
 use crate::limits::{CHUNK_ALIGN, SEGMENTS_PER_CLASS_MAX};
 use crate::manifest::SegmentState;
+use crate::mutant::{self, Mutant};
 use crate::source::{BlockError, BlockSource};
 
 pub(crate) const SEGMENT_FOLDER: &str = "segments";
@@ -217,7 +218,9 @@ pub(crate) fn find(directory: &[BlockAt], log: LogId, from: Position) -> Option<
 /// The first block of `log` with a record that arrived at or after `time`.
 pub(crate) fn find_time(directory: &[BlockAt], log: LogId, time: UnixMillis) -> Option<usize> {
     let before = |block: &BlockAt| {
-        block.header.log < log || block.header.log == log && block.header.arrival_max < time
+        let late = mutant::is_on(Mutant::WrongTimeIndex) && block.header.arrival_min < time;
+        let own = block.header.log == log;
+        block.header.log < log || own && (block.header.arrival_max < time || late)
     };
     first_of(directory, log, directory.partition_point(before))
 }
@@ -302,8 +305,12 @@ impl SegmentWriter {
         close_with_trailer(home, &self.blocks, footer_at, &mut bytes);
         self.append(&bytes)?;
         self.write_out()?;
-        self.file.sync()?;
-        disk.sync_folder(SEGMENT_FOLDER)?;
+        if !mutant::is_on(Mutant::SegmentUnsynced) {
+            self.file.sync()?;
+        }
+        if !mutant::is_on(Mutant::SegmentNameUnsynced) {
+            disk.sync_folder(SEGMENT_FOLDER)?;
+        }
         let records = self.blocks.iter().filter(|block| block.header.kind == BlockKind::Records);
         let arrivals = records.clone().map(|block| block.header.arrival_min);
         Ok(SegmentState {

@@ -14,6 +14,7 @@ use crate::id::{LogId, Position, TableId};
 use crate::limits::{CHUNK_BYTES_SOFT, ROW_KEY_BYTES_MAX, ROW_OVERHEAD_BYTES, ROW_VALUE_BYTES_MAX};
 use crate::logs::{LogRow, Logs};
 use crate::manifest::LaneState;
+use crate::mutant::{self, Mutant};
 use crate::open_chunk::{OpenChunk, Seal, SealedChunk};
 use crate::queue::{Request, Waiter};
 use crate::request::{AppendOutcome, Commit, CommitError, Committed, Expect, LogAppend, LogEnd};
@@ -139,7 +140,9 @@ impl Sequencer {
             self.number_next = number;
         }
         self.in_flight.clear();
-        self.load(logs);
+        if !mutant::is_on(Mutant::KeepOverlay) {
+            self.load(logs);
+        }
     }
 
     /// The number of the next chunk.
@@ -192,7 +195,9 @@ impl Sequencer {
                 Waiter::Commit { result, reply }
             }
         };
-        if !self.open.is_empty() {
+        if mutant::is_on(Mutant::RefuseEarly) && waiter.is_refusal() {
+            waiter.answer(self.arrival_last);
+        } else if !self.open.is_empty() {
             self.open.waiters.push(waiter);
         } else if let Some(&last) = self.in_flight.back() {
             self.resting.push_back((last, waiter));
@@ -203,7 +208,7 @@ impl Sequencer {
 
     fn append(&mut self, append: &LogAppend) -> AppendOutcome {
         let Some(log) = self.logs.get_mut(&append.log) else { return AppendOutcome::UnknownLog };
-        if log.row.end.is_some() {
+        if log.row.end.is_some() && !mutant::is_on(Mutant::AppendAfterClose) {
             return AppendOutcome::Closed;
         }
         let first = in_epoch(log.next, self.lane.epoch);
@@ -216,6 +221,9 @@ impl Sequencer {
     }
 
     fn commit(&mut self, commit: Commit) -> Result<Committed, CommitError> {
+        if mutant::is_on(Mutant::HalfCommit) {
+            let _outcomes = commit.records.iter().map(|append| self.append(append)).count();
+        }
         self.check_rows(&commit)?;
         self.check_logs(&commit)?;
         for &id in &commit.opens {
@@ -364,7 +372,11 @@ impl Sequencer {
 
     /// Takes the open chunk for the lane to write.
     pub(crate) fn seal_even_empty(&mut self, now: UnixMillis) -> SealedChunk {
-        self.arrival_last = self.arrival_last.max(now);
+        let falls = mutant::is_on(Mutant::ArrivalFalls);
+        self.arrival_last = if falls { now } else { self.arrival_last.max(now) };
+        if mutant::is_on(Mutant::DropOverlay) {
+            self.overlay.clear();
+        }
         let number = self.number_next;
         self.number_next += 1;
         self.in_flight.push_back(number);

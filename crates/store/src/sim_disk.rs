@@ -298,8 +298,10 @@ impl SimDisk {
                     if pending_writes.next_if_eq(&&index).is_none() || chance(3) {
                         write_part(file, *at, bytes, Part::All);
                     } else if mood > 1 {
+                        // Some lose half of their sectors, some hardly one, some all.
+                        let odds = 1 + entropy.below(2) * 2 + entropy.below(2) * 6;
                         for (number, sector) in bytes.chunks(SECTOR).enumerate() {
-                            if entropy.below(2) == 0 {
+                            if entropy.below(odds) > 0 {
                                 write_part(file, at + (number * SECTOR) as u64, sector, Part::All);
                             }
                         }

@@ -2,7 +2,6 @@
 //! when the process ends.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use stdx::{Clock, Entropy, UnixMillis};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
+use super::chaos::{Chaos, Site};
 use super::history::{Answer, Asked, AskedRow, Event, From, Page, Placed, RequestId, Seen, check};
 use crate::config::Config;
 use crate::core::Core;
@@ -29,6 +29,8 @@ use crate::sim_disk::{CallKind, Fault, SimDisk};
 use crate::{ReadPage, RecordBatch};
 
 const TABLES: [TableId; 2] = [TableId(9), TableId(12)];
+/// How far the clock jumps between two processes, there and back.
+const CLOCK_JUMP: Duration = Duration::from_secs(4 * 3600);
 /// How many tries to write a store that can has.
 const RESUME_TRIES: usize = 4;
 
@@ -41,69 +43,6 @@ pub(crate) struct Weather {
     pub(crate) fills: bool,
 }
 
-/// What the disk's plan looks at.
-#[derive(Default)]
-struct Chaos {
-    entropy: Option<Entropy>,
-    /// One call in this many fails,
-    odds: u64,
-    /// so many times,
-    left: u32,
-    /// of these only, if any are named.
-    only: Option<(CallKind, &'static str)>,
-    /// This call alone goes wrong, and how.
-    at: Option<(usize, Fault)>,
-    /// Every call of this kind in this folder goes wrong, and how.
-    site: Option<(Site, Fault)>,
-    /// The calls so far.
-    calls: Vec<Site>,
-    /// One sync in this many is a lie.
-    lies: u64,
-    /// Whose lane works while a flush writes.
-    meanwhile: Weak<Core>,
-}
-
-/// A kind of call and the folder it is made in.
-pub(crate) type Site = (CallKind, String);
-
-pub(crate) const EIO: ErrorKind = ErrorKind::Other;
-pub(crate) const ENOSPC: ErrorKind = ErrorKind::StorageFull;
-
-impl Chaos {
-    fn decide(&mut self, kind: CallKind, name: &str) -> Option<Fault> {
-        let folders = matches!(kind, CallKind::List | CallKind::SyncFolder);
-        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let site = (kind, if folders { name } else { folder }.to_owned());
-        let number = self.calls.len();
-        self.calls.push(site.clone());
-        if let Some((at, fault)) = self.at {
-            return (at == number).then_some(fault);
-        }
-        if let Some((own, fault)) = &self.site {
-            return (*own == site).then_some(*fault);
-        }
-        if self.lies > 0 && matches!(kind, CallKind::Sync | CallKind::SyncFolder) {
-            let lies = self.entropy.as_ref().is_some_and(|own| own.below(self.lies) == 0);
-            return lies.then_some(Fault::Lie);
-        }
-        let entropy = self.entropy.as_ref()?;
-        let own = |(own, folder): (CallKind, &str)| own == kind && name.starts_with(folder);
-        if self.left == 0 || !self.only.is_none_or(own) || entropy.below(self.odds) > 0 {
-            return None;
-        }
-        self.left -= 1;
-        let error = if entropy.below(3) == 0 { ENOSPC } else { EIO };
-        Some(match (kind, entropy.below(4)) {
-            (CallKind::Write, 0 | 1) => Fault::Short(error, 1 + entropy.below(20) as usize),
-            (CallKind::Read | CallKind::Open | CallKind::List | CallKind::Length, _) => {
-                Fault::Refuse(EIO)
-            }
-            (_, 2) => Fault::DoAndFail(EIO),
-            _ => Fault::Refuse(error),
-        })
-    }
-}
-
 enum Waiting {
     Append(oneshot::Receiver<Result<Vec<AppendOutcome>, StoreError>>),
     Commit(oneshot::Receiver<Result<Committed, CommitError>>),
@@ -113,21 +52,24 @@ enum Waiting {
 pub(crate) struct World {
     pub(crate) disk: SimDisk,
     pub(crate) events: Vec<Event>,
-    pub(crate) clock: Clock,
-    core: Option<Arc<Core>>,
-    entropy: Entropy,
-    chaos: Arc<Mutex<Chaos>>,
+    pub(super) clock: Clock,
+    pub(super) core: Option<Arc<Core>>,
+    pub(super) entropy: Entropy,
+    pub(super) chaos: Arc<Mutex<Chaos>>,
     weather: Weather,
+    sabotage: Sabotage,
+    /// Whether requests wait until the lane writes.
+    withholds: bool,
     logs: Vec<LogId>,
     /// Positions that have been acknowledged, to trim by.
-    placed: BTreeMap<LogId, Vec<u64>>,
+    pub(super) placed: BTreeMap<LogId, Vec<u64>>,
     /// The newest version known of each row, to expect.
     versions: BTreeMap<Vec<u8>, u64>,
     waiting: Vec<(RequestId, Waiting)>,
     requests: RequestId,
 }
 
-fn config() -> Config {
+pub(super) fn config() -> Config {
     Config {
         ring_file_bytes: 64 * 1024,
         ring_bytes_max: 768 * 1024,
@@ -150,14 +92,14 @@ fn payload(request: RequestId, index: u32, bytes: usize) -> Vec<u8> {
 }
 
 /// Whose bytes these are; `None` if they are not what was written.
-fn owner(bytes: &[u8]) -> Option<(RequestId, u32)> {
+pub(super) fn owner(bytes: &[u8]) -> Option<(RequestId, u32)> {
     let request = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?);
     let index = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?);
     (payload(request, index, bytes.len()) == bytes).then_some((request, index))
 }
 
 impl World {
-    fn new(seed: u64, weather: Weather) -> World {
+    pub(super) fn new(seed: u64, weather: Weather) -> World {
         let world = World {
             disk: SimDisk::default(),
             events: Vec::new(),
@@ -166,6 +108,8 @@ impl World {
             entropy: Entropy::seeded(seed),
             chaos: Arc::default(),
             weather,
+            sabotage: Sabotage::None,
+            withholds: false,
             logs: Vec::new(),
             placed: BTreeMap::new(),
             versions: BTreeMap::new(),
@@ -179,16 +123,22 @@ impl World {
     fn plan(&self) {
         let chaos = Arc::clone(&self.chaos);
         self.disk.set_plan(move |kind, name| {
-            let (fault, meanwhile) = {
+            let (fault, meanwhile, late) = {
                 let mut chaos = chaos.lock().unwrap();
                 let fault = chaos.decide(kind, name);
-                (fault, chaos.meanwhile.clone())
+                let rings = kind == CallKind::Write && name.starts_with("ring");
+                let late = if rings { std::mem::take(&mut chaos.late) } else { Vec::new() };
+                (fault, chaos.meanwhile.clone(), late)
             };
             if matches!(kind, CallKind::Write | CallKind::Sync)
-                && name.starts_with("segments")
                 && let Some(core) = meanwhile.upgrade()
             {
-                core.lane_step();
+                if name.starts_with("segments") {
+                    core.lane_step();
+                } else if name.starts_with("ring") {
+                    late.into_iter().for_each(|request| core.queue.push(request));
+                    core.encode_step();
+                }
             }
             fault
         });
@@ -196,6 +146,11 @@ impl World {
 
     fn chaos(&self) -> std::sync::MutexGuard<'_, Chaos> {
         self.chaos.lock().unwrap()
+    }
+
+    /// Every start makes this mistake.
+    pub(crate) fn sabotage(&mut self, sabotage: Sabotage) {
+        self.sabotage = sabotage;
     }
 
     /// The call of this number goes wrong like this, and nothing else does.
@@ -224,6 +179,7 @@ impl World {
     pub(crate) fn heal(&self) {
         let mut chaos = self.chaos();
         (chaos.left, chaos.lies, chaos.at, chaos.site) = (0, 0, None, None);
+        chaos.dies_after = None;
         drop(chaos);
         self.disk.heal();
         self.plan();
@@ -233,17 +189,16 @@ impl World {
         self.core.as_ref().unwrap()
     }
 
-    fn below(&self, bound: usize) -> usize {
+    pub(super) fn below(&self, bound: usize) -> usize {
         self.entropy.below(bound as u64) as usize
     }
 
     /// Opens the folder. What goes wrong with it must go away with what made it.
     pub(crate) fn open(&mut self) -> Result<(), String> {
-        let sabotage = Sabotage::None;
         for _ in 0..2 {
             let (disk, clock) = (Arc::new(self.disk.clone()), self.clock.clone());
             let entropy = Entropy::seeded(self.entropy.u64());
-            match open_folder(disk, config(), clock, entropy, sabotage) {
+            match open_folder(disk, config(), clock, entropy, self.sabotage) {
                 Ok(core) => {
                     let damage = core.condition.quarantined();
                     self.core = Some(Arc::new(core));
@@ -303,7 +258,7 @@ impl World {
         (appends, asked)
     }
 
-    fn append(&mut self) {
+    pub(super) fn append(&mut self) {
         let mut logs = self.some_logs(2);
         if logs.is_empty() {
             logs.push(self.any_log());
@@ -316,7 +271,7 @@ impl World {
         let request = self.send(Asked { records, ..Asked::default() });
         let (reply, answer) = oneshot::channel();
         let bytes = append_bytes(&batch);
-        self.core().queue.push(Request::Append { batch, bytes, reply });
+        self.push(Request::Append { batch, bytes, reply });
         self.waiting.push((request, Waiting::Append(answer)));
     }
 
@@ -339,7 +294,7 @@ impl World {
         (write, (name.to_vec(), put, expected))
     }
 
-    fn commit(&mut self) {
+    pub(super) fn commit(&mut self) {
         let opens: Vec<LogId> = (0..self.below(3)).map(|_| self.new_log()).collect();
         let mut targets = self.some_logs(2);
         targets.extend(opens.first().filter(|_| self.below(2) == 0));
@@ -374,7 +329,7 @@ impl World {
         });
         let (reply, answer) = oneshot::channel();
         let bytes = commit_bytes(&commit);
-        self.core().queue.push(Request::Commit { commit: Box::new(commit), bytes, reply });
+        self.push(Request::Commit { commit: Box::new(commit), bytes, reply });
         self.waiting.push((request, Waiting::Commit(answer)));
     }
 
@@ -401,12 +356,58 @@ impl World {
     }
 
     /// Lets the lane work until nothing waits.
-    fn drive(&self) {
+    pub(super) fn drive(&self) {
         while self.core().lane_step() || self.core().has_work() {}
     }
 
+    /// Lets the lane work once, and the encoder while it writes.
+    fn step_lane(&mut self) {
+        self.withholds = true;
+        for _ in 0..self.below(4) {
+            if self.below(2) == 0 { self.append() } else { self.commit() }
+        }
+        self.withholds = false;
+        self.chaos().meanwhile = Arc::downgrade(self.core());
+        self.core().lane_step();
+        let late = {
+            let mut chaos = self.chaos();
+            chaos.meanwhile = Weak::new();
+            std::mem::take(&mut chaos.late)
+        };
+        late.into_iter().for_each(|request| self.core().queue.push(request));
+    }
+
+    fn push(&self, request: Request) {
+        if self.withholds {
+            self.chaos().late.push(request);
+        } else {
+            self.core().queue.push(request);
+        }
+    }
+
+    /// The process ends while the lane works or a flush runs.
+    fn die(&mut self) -> Result<(), String> {
+        self.append();
+        self.chaos().dies_after = Some(1 + self.entropy.below(9) as u32);
+        self.drive();
+        if self.below(3) == 0 {
+            self.flush();
+        }
+        if self.below(2) == 0 {
+            return self.restart(Ending::PowerCut);
+        }
+        self.collect()?;
+        self.heal();
+        self.restart(Ending::Killed)
+    }
+
+    /// A moment, up to four seconds.
+    fn moment(&self) -> Duration {
+        Duration::from_millis(self.entropy.below(4000))
+    }
+
     /// Takes down what has been answered.
-    fn collect(&mut self) -> Result<(), String> {
+    pub(super) fn collect(&mut self) -> Result<(), String> {
         for (request, mut waiting) in std::mem::take(&mut self.waiting) {
             let answer = match &mut waiting {
                 Waiting::Append(answer) => answer.try_recv().map(append_answer),
@@ -472,10 +473,7 @@ impl World {
     fn read_somewhere(&mut self) -> Result<(), String> {
         let log = self.any_log();
         let from = match self.below(3) {
-            0 => ReadFrom::Time(UnixMillis(
-                1_700_000_000_000
-                    + self.below(1 + self.clock.monotonic().as_millis() as usize) as u64,
-            )),
+            0 => ReadFrom::Time(self.clock.service().before(self.moment())),
             1 => ReadFrom::Position(Position::ZERO),
             _ => {
                 let placed = self.placed.get(&log);
@@ -536,10 +534,16 @@ impl World {
             self.plan();
         }
         self.events.push(Event::Restarted);
+        if self.below(4) == 0 {
+            // The next process finds another time of day, hours away.
+            let now = self.clock.service().before(CLOCK_JUMP / 2);
+            let jump = Duration::from_millis(self.entropy.below(CLOCK_JUMP.as_millis() as u64));
+            self.clock = Clock::manual(now.after(jump));
+        }
         self.open()
     }
 
-    fn flush(&self) {
+    pub(super) fn flush(&self) {
         if self.below(2) == 0 {
             self.chaos().meanwhile = Arc::downgrade(self.core());
         }
@@ -587,8 +591,9 @@ impl World {
             24..38 => self.commit(),
             38..42 => self.trim(),
             42..44 => self.arm(),
-            44..62 => self.drive(),
-            62..66 => drop(self.core().lane_step()),
+            44..58 => self.drive(),
+            58..64 => self.step_lane(),
+            64..66 => self.die()?,
             66..69 => self.core().encode_step(),
             69..75 => self.flush(),
             75..77 => {
@@ -699,10 +704,10 @@ pub(crate) fn run_with(
     seed: u64,
     steps: usize,
     weather: Weather,
-    prepare: impl FnOnce(&World),
+    prepare: impl FnOnce(&mut World),
 ) -> Result<World, String> {
     let mut world = World::new(seed, weather);
-    prepare(&world);
+    prepare(&mut world);
     let ran = (|| {
         world.open()?;
         (0..steps).try_for_each(|_| world.step())?;
@@ -717,66 +722,4 @@ pub(crate) fn run_with(
 /// A whole run.
 pub(crate) fn run(seed: u64, steps: usize, weather: Weather) -> Result<World, String> {
     run_with(seed, steps, weather, |_| {})
-}
-
-/// What a disk that lies may leave behind: damage that is named, or the beginning of everything. And
-/// never wrong bytes. Whether anything was named.
-pub(crate) fn run_on_a_liar(seed: u64, steps: usize) -> Result<bool, String> {
-    let mut world = World::new(seed, Weather::default());
-    world.open()?;
-    world.lie(2);
-    for _ in 0..steps {
-        if !matches!(world.below(20), 0 | 1) {
-            world.append();
-            world.commit();
-        }
-        world.drive();
-        world.collect()?;
-        if world.below(6) == 0 {
-            world.flush();
-        }
-    }
-    world.core = None;
-    let disk = world.disk.cut(&world.entropy);
-    world.heal();
-    let config = config();
-    let (clock, entropy) = (world.clock.clone(), Entropy::seeded(seed));
-    let core = match open_folder(Arc::new(disk), config, clock, entropy, Sabotage::None) {
-        Ok(core) => core,
-        Err(OpenError::Damaged { .. }) => return Ok(true),
-        Err(error) => return Err(error.to_string()),
-    };
-    let mut named = !core.condition.health().ready;
-    for (log, placed) in &world.placed {
-        named |= !is_beginning(&core, *log, placed)?;
-    }
-    Ok(named)
-}
-
-/// Whether a log shows the first of its acknowledged runs, all of them up to some point; `false` if
-/// it names damage instead.
-fn is_beginning(core: &Core, log: LogId, placed: &[u64]) -> Result<bool, String> {
-    let budget = ReadBudget { records_max: usize::MAX, bytes_max: usize::MAX };
-    let mut found = Vec::new();
-    let mut from = Position::ZERO;
-    loop {
-        let page = match core.read_page(log, ReadFrom::Position(from), budget, true) {
-            Ok(page) => page.ok_or("a read did not reach the disk")?,
-            Err(ReadError::UnknownLog(_)) => break,
-            Err(ReadError::Damaged { .. } | ReadError::Io(_)) => return Ok(false),
-        };
-        for record in &page.records {
-            owner(&record.payload).ok_or_else(|| format!("wrong bytes in {log}"))?;
-            found.push(record.position.0);
-        }
-        if page.at_tail {
-            break;
-        }
-        from = page.next;
-    }
-    let kept = core.logs.get(log).map_or(0, |entry| entry.state().trimmed_below.0);
-    let end = found.last().map_or(0, |last| last + 1);
-    let mut wanted = placed.iter().filter(|first| (kept..end).contains(first));
-    let hole = wanted.find(|first| found.binary_search(first).is_err());
-    hole.map_or(Ok(true), |hole| Err(format!("{log} has lost {hole} without a word")))
 }

