@@ -52,6 +52,9 @@ pub(crate) enum Mutant {
     WrongTimeIndex,
 }
 
+#[cfg(test)]
+pub(crate) use switch::{is_on, with};
+
 #[cfg(not(test))]
 pub(crate) const fn is_on(_: Mutant) -> bool {
     false
@@ -84,5 +87,3 @@ mod switch {
         work()
     }
 }
-#[cfg(test)]
-pub(crate) use switch::{is_on, with};
