@@ -1,12 +1,16 @@
 //! Where measurements are registered and found again.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use stdx::Clock;
+use stdx::{Clock, task};
 
 use crate::meter::{Counter, CounterFamily, Gauge, Histogram, OperationMeter};
+use crate::statistics::{Measurement, MeasurementSource};
 use crate::text;
+
+/// CloudWatch's period (developer guide, monitoring).
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// A handle to all measurements; clones share them.
 #[derive(Clone)]
@@ -17,6 +21,7 @@ struct Registry {
     started: Duration,
     operations: Mutex<Vec<OperationMeter>>,
     series: Mutex<Vec<Series>>,
+    sources: Mutex<Vec<Arc<dyn MeasurementSource>>>,
 }
 
 /// One named measurement.
@@ -45,6 +50,7 @@ impl Telemetry {
             started,
             operations: Mutex::default(),
             series: Mutex::default(),
+            sources: Mutex::default(),
         }))
     }
 
@@ -90,11 +96,28 @@ impl Telemetry {
         histogram
     }
 
+    /// Registers whoever measures in statistic sets, and from the first one on closes a minute when
+    /// the service's clock begins another.
+    pub fn source(&self, source: Arc<dyn MeasurementSource>) {
+        let mut sources = self.0.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.push(source);
+        if sources.len() == 1 {
+            task::spawn(close_minutes(Arc::downgrade(&self.0)));
+        }
+    }
+
+    /// Everything measured in statistic sets.
+    pub fn measurements(&self) -> Vec<Measurement> {
+        let mut all = Vec::new();
+        self.0.sources().iter().for_each(|source| source.measurements(&mut all));
+        all
+    }
+
     /// Everything, as Prometheus text.
     pub fn prometheus_text(&self) -> String {
         let operations = self.operations();
         let series = self.0.series.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        text::render(&operations, &series, self.uptime())
+        text::render(&operations, &series, self.measurements(), self.uptime())
     }
 
     /// The operations registered so far.
@@ -110,5 +133,22 @@ impl Telemetry {
     fn register(&self, name: &'static str, help: &'static str, value: Value) {
         let mut series = self.0.series.lock().unwrap_or_else(PoisonError::into_inner);
         series.push(Series { name, help, value });
+    }
+}
+
+impl Registry {
+    fn sources(&self) -> Vec<Arc<dyn MeasurementSource>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Closes minutes until the registry is gone.
+async fn close_minutes(registry: Weak<Registry>) {
+    loop {
+        let Some(clock) = registry.upgrade().map(|registry| registry.clock.clone()) else { return };
+        let into_minute = Duration::from_millis(clock.service().0 % MINUTE.as_millis() as u64);
+        clock.sleep_service(MINUTE - into_minute).await;
+        let Some(registry) = registry.upgrade() else { return };
+        registry.sources().iter().for_each(|source| source.close_minute());
     }
 }
