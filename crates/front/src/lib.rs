@@ -9,6 +9,7 @@ mod connection;
 mod dialect;
 mod ids;
 mod inflate;
+mod journal;
 pub mod limits;
 mod listener;
 mod pages;

@@ -13,6 +13,7 @@ use identity::keys::Proof;
 use identity::sigv4::Policy;
 use stdx::task;
 use telemetry::Observation;
+use tracing::Instrument;
 use wire::{Access, Answer, Call, Codec, Fate, Fault, OperationInfo, Resource, ServiceProfile};
 
 use crate::body::{Allowance, Received, Unread, discard, receive};
@@ -20,6 +21,7 @@ use crate::connection::Peer;
 use crate::dialect::Dialect;
 use crate::ids::Ids;
 use crate::inflate;
+use crate::journal::{self, Believed};
 use crate::limits::{DISCARD_BYTES_MAX, UNPROVEN_BODY_BYTES_MAX};
 use crate::listener::Shared;
 use crate::pages;
@@ -94,9 +96,15 @@ where
     let claimed = Routes::claimed(head);
     let route = shared.routes.route(head, claimed.as_deref());
     let dialect = dialect_of(&shared.routes, head, route);
-    let mut request = CallRequest { shared, peer, head, ids, route, dialect, operation: None };
+    let named = match route {
+        Route::Target(Target::Known(operation), _) | Route::Rpc(operation) => Some(operation.info),
+        _ => None,
+    };
+    let span = journal::span(named, ids);
+    let mut request =
+        CallRequest { shared, peer, head, ids, route, dialect, operation: None, believed: None };
     let mut bytes_in = 0;
-    let outcome = request.serve(body, &mut bytes_in).await;
+    let outcome = request.serve(body, &mut bytes_in).instrument(span).await;
     let fault = outcome.as_ref().err().map(|refusal| refusal.code().to_owned());
     let response = match outcome {
         Ok(Answer::Body(bytes)) => {
@@ -148,6 +156,8 @@ struct CallRequest<'a> {
     dialect: Dialect,
     /// Once it is known.
     operation: Option<&'a Operation>,
+    /// Once its caller is.
+    believed: Option<Believed>,
 }
 
 /// What a believed request asks, of whom, and for whom.
@@ -178,6 +188,7 @@ impl<'a> CallRequest<'a> {
             .decode(self.dialect.codec(), &body.bytes)
             .map_err(|fault| self.refuse(&body.bytes, Ok(fault)))?;
         let resource = prepared.resource(&call);
+        self.believed = Some(Believed::new(&call, operation.info, &resource));
         authorise(&call, operation.info.action, &resource).map_err(Refusal::Fault)?;
         if let Some(throttle) = &self.shared.throttle {
             let now = self.shared.clock.service_elapsed();
@@ -409,38 +420,13 @@ async fn finish(served: Serving) -> Result<Answer, Fault> {
     }
 }
 
-/// Metrics and the access log.
+/// Metrics and the log.
 fn account(request: &CallRequest<'_>, status: StatusCode, seen: Observation<'_>) {
-    let name = match request.operation {
-        Some(operation) => {
-            operation.meter.record(seen);
-            operation.info.name
-        }
-        None => {
-            request.shared.refused.add(1);
-            "-"
-        }
-    };
-    if status.is_server_error() {
-        tracing::warn!(
-            operation = name,
-            status = status.as_u16(),
-            fault = seen.fault.unwrap_or("-"),
-            request_id = %request.ids.request_id,
-            peer = %request.peer.ip,
-            "call failed"
-        );
-    } else {
-        tracing::debug!(
-            operation = name,
-            status = status.as_u16(),
-            fault = seen.fault.unwrap_or("-"),
-            micros = seen.latency.as_micros() as u64,
-            bytes_in = seen.bytes_in,
-            bytes_out = seen.bytes_out,
-            request_id = %request.ids.request_id,
-            peer = %request.peer.ip,
-            "call"
-        );
+    match request.operation {
+        Some(operation) => operation.meter.record(seen),
+        None => request.shared.refused.add(1),
     }
+    let operation = request.operation.map(|operation| operation.info);
+    let CallRequest { believed, ids, peer, .. } = request;
+    journal::write(operation, believed.as_ref(), ids, peer, status, seen);
 }

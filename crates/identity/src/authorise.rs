@@ -52,7 +52,7 @@ pub fn is_root(call: &Call) -> bool {
 }
 
 /// The resource's whole ARN; the action's prefix is the service in it.
-fn arn_of(call: &Call, action: &str, resource: &Resource) -> String {
+pub fn arn_of(call: &Call, action: &str, resource: &Resource) -> String {
     match resource {
         Resource::Any => "*".to_owned(),
         Resource::Arn(arn) => arn.clone(),

@@ -191,6 +191,7 @@ impl Server {
             tls::publish(ca_pem.as_deref(), folder, &store)?;
         }
         let telemetry = Telemetry::new(clock.clone());
+        telemetry.source(Arc::new(streams.clone()));
         let injected = (config.development || config.faults)
             .then(|| Arc::new(InjectedFaults::new(streams.clone(), clock.clone())));
         let clock_moved = Arc::new(Movable {

@@ -88,8 +88,11 @@ static ITERATOR_AGE: [Metric; 1] = [metric(
     Unit::Milliseconds,
     "Age of the last record of a GetRecords; zero at the tip.",
 )];
-static READ_EXCEEDED: [Metric; 1] =
-    [metric("ReadProvisionedThroughputExceeded", Unit::Count, "Whether a GetRecords was throttled.")];
+static READ_EXCEEDED: [Metric; 1] = [metric(
+    "ReadProvisionedThroughputExceeded",
+    Unit::Count,
+    "Whether a GetRecords was throttled.",
+)];
 
 /// How a put went, record by record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -248,8 +251,9 @@ impl StreamMeters {
     }
 
     fn own(&self) -> [&dyn Observed; 6] {
-        let Self { incoming, put_record, put_records, write_exceeded, get_records, get_calls, .. } =
-            self;
+        let Self {
+            incoming, put_record, put_records, write_exceeded, get_records, get_calls, ..
+        } = self;
         [incoming, put_record, put_records, write_exceeded, get_records, get_calls]
     }
 

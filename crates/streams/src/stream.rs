@@ -11,6 +11,7 @@ use stdx::UnixMillis;
 use store::LogId;
 
 use crate::keyspace::{HashKey, HashRange};
+use crate::meters::StreamMeters;
 use crate::name::StreamName;
 use crate::on_demand::Intake;
 use crate::rows::{ShardRow, StreamRow};
@@ -89,6 +90,8 @@ pub struct Stream {
     pub generation: u64,
     /// What it takes in, for whoever scales it.
     pub(crate) intake: Intake,
+    /// What is measured of it.
+    pub meters: StreamMeters,
     state: watch::Sender<Arc<StreamState>>,
 }
 
@@ -96,7 +99,8 @@ impl Stream {
     pub(crate) fn new(name: StreamName, state: StreamState) -> Self {
         let generation = state.row.generation;
         let state = watch::Sender::new(Arc::new(state));
-        Stream { name, generation, intake: Intake::default(), state }
+        let (intake, meters) = (Intake::default(), StreamMeters::default());
+        Stream { name, generation, intake, meters, state }
     }
 
     /// The newest snapshot.
