@@ -3,26 +3,13 @@
 import datetime
 import json
 import re
-import subprocess
 
 import pytest
 
 from rig import clients, fan_out, streams
-from rig.server import ACCOUNT, Server, binary, environment
+from rig.command import move_clock, run
+from rig.server import ACCOUNT, Server
 from rig.waiting import until
-
-SECONDS = 30
-
-
-def run(*arguments, **variables):
-    return subprocess.run(
-        [binary(), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        env=environment(**variables),
-    )
-
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory):
@@ -43,16 +30,10 @@ def read_clock(server):
     return json.loads(shown.stdout)
 
 
-def move(server, by):
-    moved = run("clock", by, "--data", server.data)
-    assert moved.returncode == 0, moved.stderr
-    return moved.stdout
-
-
 def test_it_is_shown_and_moved(dev):
     before = read_clock(dev)
     assert before["movable"] is True
-    said = move(dev, "+1h30m")
+    said = move_clock(dev, "+1h30m")
     assert "ahead" in said
     after = read_clock(dev)
     assert after["shift_seconds"] == before["shift_seconds"] + 5400
@@ -63,9 +44,9 @@ def test_an_iterator_expires(dev, aged):
     name = streams.create(aged)
     position = streams.iterator(aged, name, "shardId-000000000000")
     assert aged.get_records(ShardIterator=position)["Records"] == []
-    move(dev, "+299s")
+    move_clock(dev, "+299s")
     fresh = aged.get_records(ShardIterator=position)["NextShardIterator"]
-    move(dev, "+30s")
+    move_clock(dev, "+30s")
     with pytest.raises(aged.exceptions.ExpiredIteratorException) as refused:
         aged.get_records(ShardIterator=position)
     message = refused.value.response["Error"]["Message"]
@@ -77,7 +58,8 @@ def test_an_iterator_expires(dev, aged):
         message,
     )
     assert said, message
-    created, now = (datetime.datetime.strptime(text, "%a %b %d %H:%M:%S %Z %Y") for text in said.groups())
+    form = "%a %b %d %H:%M:%S %Z %Y"
+    created, now = (datetime.datetime.strptime(text, form) for text in said.groups())
     assert 300 <= (now - created).total_seconds() <= 400
     assert aged.get_records(ShardIterator=fresh)["Records"] == []
 
@@ -86,7 +68,7 @@ def test_a_next_token_expires(dev, aged):
     name = streams.create(aged, shards=3)
     page = aged.list_shards(StreamName=name, MaxResults=1)
     assert len(aged.list_shards(NextToken=page["NextToken"])["Shards"]) == 2
-    move(dev, "+301s")
+    move_clock(dev, "+301s")
     with pytest.raises(aged.exceptions.ExpiredNextTokenException):
         aged.list_shards(NextToken=page["NextToken"])
 
@@ -95,10 +77,10 @@ def test_records_outlive_their_retention_by_nothing(dev, aged):
     name = streams.create(aged)
     shard = "shardId-000000000000"
     aged.put_record(StreamName=name, PartitionKey="k", Data=b"old")
-    move(dev, "+23h")
+    move_clock(dev, "+23h")
     aged.put_record(StreamName=name, PartitionKey="k", Data=b"young")
     assert [r["Data"] for r in streams.read_shard(aged, name, shard)] == [b"old", b"young"]
-    move(dev, "+2h")
+    move_clock(dev, "+2h")
     kept = streams.read_shard(aged, name, shard)
     assert [record["Data"] for record in kept] == [b"young"]
     # It is dated by the moved clock.
@@ -109,10 +91,11 @@ def test_records_outlive_their_retention_by_nothing(dev, aged):
 
 def test_a_closed_shard_goes_with_its_records(dev, aged):
     name = streams.create(aged)
-    aged.split_shard(StreamName=name, ShardToSplit="shardId-000000000000", NewStartingHashKey=str(2**127))
+    shard, middle = "shardId-000000000000", str(2**127)
+    aged.split_shard(StreamName=name, ShardToSplit=shard, NewStartingHashKey=middle)
     streams.await_active(aged, name)
     assert len(streams.shards_of(aged, name)) == 3
-    move(dev, "+25h")
+    move_clock(dev, "+25h")
 
     # The move wakes whoever trims; nobody waits a minute for it.
     def is_gone():
@@ -124,7 +107,7 @@ def test_a_closed_shard_goes_with_its_records(dev, aged):
 def test_a_stream_is_older_than_it_is(dev, aged):
     name = streams.create(aged)
     first = streams.await_active(aged, name)["StreamCreationTimestamp"]
-    move(dev, "+1d")
+    move_clock(dev, "+1d")
     again = streams.create(aged)
     later = streams.await_active(aged, again)["StreamCreationTimestamp"]
     assert (later - first).total_seconds() >= 86_400
@@ -142,7 +125,7 @@ def test_a_subscription_lives_five_minutes(dev, aged):
         aged.subscribe_to_shard(
             ConsumerARN=arn, ShardId="shardId-000000000000", StartingPosition={"Type": "LATEST"}
         )
-    move(dev, "+301s")
+    move_clock(dev, "+301s")
     assert list(events) == []
 
 
@@ -152,14 +135,14 @@ def test_a_subscription_is_taken_over_after_five_seconds(dev, aged):
     start = {"Type": "LATEST"}
     shard = "shardId-000000000000"
     first = aged.subscribe_to_shard(ConsumerARN=arn, ShardId=shard, StartingPosition=start)
-    move(dev, "+6s")
+    move_clock(dev, "+6s")
     second = aged.subscribe_to_shard(ConsumerARN=arn, ShardId=shard, StartingPosition=start)
     assert list(first["EventStream"]) == []
     second["EventStream"].close()
 
 
 def test_signatures_and_identity_stay_with_the_world(dev, aged):
-    move(dev, "+10d")
+    move_clock(dev, "+10d")
     assert aged.list_streams()["StreamNames"] is not None
     sts = clients.boto3.client(
         "sts",
@@ -203,13 +186,13 @@ def test_a_delayed_state_comes_at_once(tmp_path):
         return summary["StreamDescriptionSummary"]["StreamStatus"]
 
     assert status() == "CREATING"
-    move(slow, "+59m")
+    move_clock(slow, "+59m")
     assert status() == "CREATING"
-    move(slow, "+1m")
+    move_clock(slow, "+1m")
     until(lambda: status() == "ACTIVE", what="ACTIVE")
     client.delete_stream(StreamName="slow")
     assert status() == "DELETING"
-    move(slow, "+1h")
+    move_clock(slow, "+1h")
     until(lambda: client.list_streams()["StreamNames"] == [], what="its end")
     slow.stop()
 
@@ -218,7 +201,7 @@ def test_the_clock_outlives_a_restart(tmp_path):
     before = Server(tmp_path / "data", "--dev").start()
     client = clients.client(before.endpoint)
     name = streams.create(client)
-    move(before, "+5h")
+    move_clock(before, "+5h")
     first = client.put_record(StreamName=name, PartitionKey="k", Data=b"1")["SequenceNumber"]
     before.kill()
     after = Server(tmp_path / "data", "--dev").start()

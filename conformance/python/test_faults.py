@@ -1,27 +1,17 @@
 """Injected faults as SDKs meet them: refused, retried, late, cut off, resharded under their feet."""
 
 import json
-import subprocess
 import time
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from rig import clients, streams
-from rig.server import ACCOUNT, REGION, Server, binary, environment
+from rig.command import run
+from rig.server import ACCOUNT, REGION, Server
 
 SECONDS = 30
 THROTTLED = "ProvisionedThroughputExceededException"
-
-
-def run(*arguments, **variables):
-    return subprocess.run(
-        [binary(), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        env=environment(**variables),
-    )
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ mod consumers;
 pub(crate) mod faults;
 pub(crate) mod injected;
 mod iterators;
+mod measured;
 mod records;
 mod shapes;
 mod shards;

@@ -108,6 +108,11 @@ impl Streams {
         self.0.clock.service()
     }
 
+    /// Time since some fixed moment, for latencies.
+    pub fn elapsed(&self) -> Duration {
+        self.0.clock.monotonic()
+    }
+
     /// The stream of this name, in whatever state.
     ///
     /// # Errors

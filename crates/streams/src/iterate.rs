@@ -68,6 +68,13 @@ pub struct Page {
     pub behind_ms: u64,
 }
 
+impl Page {
+    /// What AWS counts of its records: data and partition keys.
+    pub fn bytes(&self) -> u64 {
+        bytes_of(&self.records)
+    }
+}
+
 impl Streams {
     /// Finds where `start` is in a shard.
     ///

@@ -43,7 +43,7 @@ pub use error::{Error, ScaleRule, ShardUse};
 pub use iterate::{Cursor, Page, Record, Start};
 pub use keyspace::HashKey;
 pub use listing::ShardFilter;
-pub use meters::{ConsumerMeters, PutOutcome, StreamMeters};
+pub use meters::{ConsumerMeters, PutBy, PutOutcome, StreamMeters};
 pub use name::{StreamName, World};
 pub use put::{NewRecord, Placed, Throttled};
 pub use record::RecordBody;

@@ -10,6 +10,7 @@ use telemetry::{
 };
 
 use crate::engine::Streams;
+use crate::put::NewRecord;
 use crate::stream::Stream;
 
 const NAMESPACE: &str = "AWS/Kinesis";
@@ -94,6 +95,15 @@ static READ_EXCEEDED: [Metric; 1] = [metric(
     "Whether a GetRecords was throttled.",
 )];
 
+/// By which operation records were put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutBy {
+    /// PutRecord.
+    PutRecord,
+    /// PutRecords.
+    PutRecords,
+}
+
 /// How a put went, record by record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PutOutcome {
@@ -105,6 +115,18 @@ pub struct PutOutcome {
     pub bytes: u64,
     /// Records that were throttled.
     pub throttled: u64,
+}
+
+impl PutOutcome {
+    /// Counts a record that was put, or else throttled.
+    pub fn add(&mut self, record: &NewRecord, was_put: bool) {
+        if was_put {
+            self.put += 1;
+            self.bytes += record.bytes() as u64;
+        } else {
+            self.throttled += 1;
+        }
+    }
 }
 
 /// What is measured of one stream.
@@ -175,26 +197,23 @@ impl Default for ShardMeters {
 }
 
 impl StreamMeters {
-    /// A PutRecord was answered.
-    pub fn put_record(&self, outcome: PutOutcome, latency: Duration) {
-        self.put_record.observe([outcome.bytes, micros(latency), outcome.put]);
-        self.put(outcome);
-    }
-
-    /// A PutRecords was answered.
-    pub fn put_records(&self, outcome: PutOutcome, latency: Duration) {
+    /// A put was answered.
+    pub fn put(&self, by: PutBy, outcome: PutOutcome, latency: Duration) {
         let PutOutcome { total, put, bytes, throttled } = outcome;
-        let failed = total.saturating_sub(put + throttled);
-        let success = u64::from(put > 0);
-        self.put_records.observe([bytes, micros(latency), success, total, put, failed, throttled]);
-        self.put(outcome);
-    }
-
-    fn put(&self, outcome: PutOutcome) {
-        if outcome.put > 0 {
-            self.incoming.observe([outcome.bytes, outcome.put]);
+        let micros = micros(latency);
+        match by {
+            PutBy::PutRecord => self.put_record.observe([bytes, micros, put]),
+            PutBy::PutRecords => {
+                let failed = total.saturating_sub(put + throttled);
+                let success = u64::from(put > 0);
+                let observed = [bytes, micros, success, total, put, failed, throttled];
+                self.put_records.observe(observed);
+            }
         }
-        self.write_exceeded.observe([outcome.throttled]);
+        if put > 0 {
+            self.incoming.observe([bytes, put]);
+        }
+        self.write_exceeded.observe([throttled]);
     }
 
     /// A GetRecords was answered with records.
@@ -364,7 +383,7 @@ mod tests {
     fn a_put_that_fails_in_part() {
         let meters = StreamMeters::default();
         let outcome = PutOutcome { total: 10, put: 6, bytes: 600, throttled: 3 };
-        meters.put_records(outcome, Duration::from_millis(2));
+        meters.put(PutBy::PutRecords, outcome, Duration::from_millis(2));
         let totals = totals(&meters);
         let of = |name| totals[&(None, name)];
         assert_eq!(of("PutRecords.TotalRecords"), (1, 10));
@@ -382,7 +401,8 @@ mod tests {
     #[test]
     fn a_put_that_fails_altogether_brings_nothing_in() {
         let meters = StreamMeters::default();
-        meters.put_record(PutOutcome { total: 1, throttled: 1, ..PutOutcome::default() }, micro());
+        let outcome = PutOutcome { total: 1, throttled: 1, ..PutOutcome::default() };
+        meters.put(PutBy::PutRecord, outcome, Duration::from_micros(1));
         let totals = totals(&meters);
         assert_eq!(totals[&(None, "PutRecord.Success")], (1, 0));
         assert_eq!(totals[&(None, "IncomingRecords")], (0, 0));
@@ -407,9 +427,5 @@ mod tests {
         assert_eq!(shard("IteratorAgeMilliseconds"), (1, 5));
         assert_eq!(shard("ReadProvisionedThroughputExceeded"), (2, 1));
         assert_eq!(totals[&(None, "ReadProvisionedThroughputExceeded")], (0, 0));
-    }
-
-    fn micro() -> Duration {
-        Duration::from_micros(1)
     }
 }

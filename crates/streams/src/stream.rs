@@ -108,6 +108,11 @@ impl Stream {
         Arc::clone(&self.state.borrow())
     }
 
+    /// Whether its shards are measured one by one.
+    pub fn has_shard_level_metrics(&self) -> bool {
+        false
+    }
+
     /// Watches for newer snapshots.
     pub(crate) fn watch(&self) -> watch::Receiver<Arc<StreamState>> {
         self.state.subscribe()

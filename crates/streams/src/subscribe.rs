@@ -37,6 +37,13 @@ pub struct Event {
     pub children: Vec<Arc<Shard>>,
 }
 
+impl Event {
+    /// What AWS counts of its records: data and partition keys.
+    pub fn bytes(&self) -> u64 {
+        bytes_of(&self.records)
+    }
+}
+
 /// Who holds a consumer's shard, since when; dropping it ends that subscription.
 pub(crate) struct Held {
     since: Duration,

@@ -44,6 +44,7 @@ pub(super) const SUITES: &[Suite] = &[
             "test_unserved.py",
             "test_clock.py",
             "test_faults.py",
+            "test_metrics.py",
         ],
     },
     Suite { name: "cbor", needs: WITH_PYTHON, files: &["test_cbor.py"] },

@@ -1,7 +1,9 @@
 //! Enhanced fan-out: consumers and their subscriptions.
 
+use std::sync::Arc;
+
 use ::streams::shard::parse_shard_id;
-use ::streams::{Event, Status, Subscription};
+use ::streams::{Event, Status};
 use futures_util::stream;
 use model::kinesis::{op, shapes};
 use wire::{Call, EventStream, Fault, Serve, Timestamp};
@@ -9,6 +11,7 @@ use wire::{Call, EventStream, Fault, Serve, Timestamp};
 use super::Kinesis;
 use super::faults::{dry_run, invalid_token, shard_not_found, stream_not_found, to_fault};
 use super::iterators::read_start;
+use super::measured::MeasuredSubscription;
 use super::shapes as shape;
 use super::tokens::ListToken;
 
@@ -128,12 +131,15 @@ impl Serve<op::SubscribeToShard> for Kinesis {
             checked.map_err(to_fault)?;
             return Err(dry_run());
         }
-        let subscription = self.streams.subscribe(stream, &consumer, shard, &start).await;
-        Ok(events_of(subscription.map_err(to_fault)?))
+        let begun = self.streams.subscribe(Arc::clone(&stream), &consumer, shard, &start).await;
+        let begun = MeasuredSubscription::begin(begun, stream, shard, &consumer.name);
+        Ok(events_of(begun.map_err(to_fault)?))
     }
 }
 
-fn events_of(subscription: Subscription) -> EventStream<shapes::SubscribeToShardEventStream> {
+fn events_of(
+    subscription: MeasuredSubscription,
+) -> EventStream<shapes::SubscribeToShardEventStream> {
     Box::pin(stream::unfold(subscription, |mut subscription| async move {
         match subscription.next().await {
             Ok(Some(event)) => Some((Ok(event_shape(event)), subscription)),

@@ -225,6 +225,13 @@ pub(super) struct RecordFailure {
     pub(super) message: String,
 }
 
+impl RecordFailure {
+    /// Whether it is a throttle, not a failure of the service.
+    pub(super) fn is_throttle(&self) -> bool {
+        self.code == "ProvisionedThroughputExceededException"
+    }
+}
+
 impl From<RecordFailure> for Fault {
     /// The failure of the only record of a call.
     fn from(failure: RecordFailure) -> Self {

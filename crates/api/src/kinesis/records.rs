@@ -6,14 +6,15 @@ use std::sync::Arc;
 use ::streams::limits::{GET_RECORDS_COUNT_MAX, PUT_RECORDS_BYTES_MAX};
 use ::streams::shard::shard_id;
 use ::streams::{
-    Cursor, Error, GivenNumber, HashKey, NewRecord, Placed, Position, Stream, StreamName, Throttled,
+    Cursor, Error, GivenNumber, HashKey, NewRecord, Placed, Position, PutBy, Stream, StreamName,
+    Throttled,
 };
 use model::kinesis::{op, shapes};
 use wire::{Blob, Call, Fault, Resource, Serve};
 
 use super::Kinesis;
 use super::faults::{dry_run, invalid_argument, shard_missing, to_fault, write_throttled};
-use super::injected::{with_failed, without_failed};
+use super::injected::{RecordFailure, with_failed, without_failed};
 use super::shapes as shape;
 
 impl Serve<op::PutRecord> for Kinesis {
@@ -30,10 +31,12 @@ impl Serve<op::PutRecord> for Kinesis {
         }
         let records = vec![record];
         let injected = self.befall_records(call, "PutRecord", &stream, &records).await?;
+        let by = PutBy::PutRecord;
+        let records = without_failed(records, &injected);
+        let placed = self.put(&stream, by, &records, &injected, input.dry_run).await?;
         if let Some((_, failure)) = injected.into_iter().next() {
             return Err(failure.into());
         }
-        let placed = self.put(&stream, records, input.dry_run).await?;
         let placed = match placed.first().ok_or_else(Fault::internal)? {
             Ok(placed) => placed,
             Err(throttled) => return Err(write_throttled(&stream.name, throttled.shard)),
@@ -65,7 +68,8 @@ impl Serve<op::PutRecords> for Kinesis {
         }
         let injected = self.befall_records(call, "PutRecords", &stream, &records).await?;
         let records = without_failed(records, &injected);
-        let placed = self.put(&stream, records, input.dry_run).await?;
+        let by = PutBy::PutRecords;
+        let placed = self.put(&stream, by, &records, &injected, input.dry_run).await?;
         let records = placed.iter().map(|placed| match placed {
             Ok(placed) => shapes::PutRecordsResultEntry {
                 sequence_number: Some(placed.sequence.to_string()),
@@ -99,7 +103,10 @@ impl Serve<op::GetRecords> for Kinesis {
             self.streams.check_page(&stream, cursor).map_err(to_fault)?;
             return Err(dry_run());
         }
-        let page = self.streams.page(&stream, cursor, limit).await.map_err(to_fault)?;
+        let started = self.streams.elapsed();
+        let page = self.streams.page(&stream, cursor, limit).await;
+        self.measure_get(&stream, cursor.shard, &page, started);
+        let page = page.map_err(to_fault)?;
         let children = || page.children.iter().map(|child| shape::child_shard(child)).collect();
         Ok(shapes::GetRecordsOutput {
             next_shard_iterator: page.next.map(|next| self.seal_cursor(&name, &next)),
@@ -120,14 +127,23 @@ impl Kinesis {
     async fn put(
         &self,
         stream: &Stream,
-        records: Vec<NewRecord>,
+        by: PutBy,
+        records: &[NewRecord],
+        injected: &[(usize, RecordFailure)],
         dry: Option<bool>,
     ) -> Result<Vec<Result<Placed, Throttled>>, Fault> {
         if dry == Some(true) {
-            self.streams.check_put(stream, &records).map_err(to_fault)?;
+            self.streams.check_put(stream, records).map_err(to_fault)?;
             return Err(dry_run());
         }
-        self.streams.put(stream, &records).await.map_err(to_fault)
+        let started = self.streams.elapsed();
+        let placed = match records {
+            // All of them failed by injection.
+            [] => Ok(Vec::new()),
+            _ => self.streams.put(stream, records).await,
+        };
+        self.measure_put(stream, by, records, injected, &placed, started);
+        placed.map_err(to_fault)
     }
 
     /// The stream that a cursor reads.
