@@ -14,7 +14,7 @@ use clap_complete::Shell;
 
 use crate::folder::default_folder;
 
-pub(crate) use operations::{Cat, Doctor, Du, Shown};
+pub(crate) use operations::{Backup, Cat, Doctor, Du, Restore, Shown};
 
 /// A self-hosted, wire-compatible Amazon Kinesis.
 #[derive(Debug, Parser)]
@@ -56,6 +56,10 @@ pub(crate) enum Command {
     Config(Config),
     /// Check every byte of a data folder, and mend what can be mended
     Doctor(Doctor),
+    /// Back a data folder up, whether or not a server runs on it
+    Backup(Backup),
+    /// Restore a backup into an empty folder
+    Restore(Restore),
     /// Say what takes the room, by stream and shard
     Du(Du),
     /// Print a file of a data folder: a segment, a file of the ring, a manifest

@@ -1,5 +1,6 @@
 //! The subcommands. Standard output is data, standard error is talk.
 
+mod backup;
 mod cat;
 mod certs;
 mod clock;
@@ -40,6 +41,8 @@ pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Certs(options) => certs::run(&options),
         Command::Config(options) => config::run(&options, cli.config.as_deref(), &settings),
         Command::Doctor(options) => doctor::run(&options),
+        Command::Backup(options) => backup::back_up(options).await,
+        Command::Restore(options) => backup::restore(options).await,
         Command::Du(options) => du::run(&options),
         Command::Cat(options) => cat::run(&options),
         Command::Completions(options) => completions::run(&options),

@@ -247,6 +247,14 @@ impl DiskFile for StreamedFile {
     }
 }
 
+/// Gives a file a second name in another folder of the same file system.
+pub(crate) fn link_across(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    }
+}
+
 /// Reads a small file whole; `None` if it is not there.
 pub(crate) fn read_small(
     disk: &dyn Disk,

@@ -6,6 +6,7 @@
 //! `docs/format.md`.
 
 mod aligned;
+pub mod backup;
 mod batch;
 mod block;
 mod bucket;

@@ -185,3 +185,17 @@ pub const BUCKET_CLOSE_MAX: Duration = Duration::from_secs(10);
 
 /// How often a folder is looked at anew because the process that runs on it has moved on meanwhile.
 pub const INSPECTION_TRIES_MAX: usize = 50;
+
+/// Segments are copied into a backup in pieces of this size.
+pub const BACKUP_COPY_BYTES: usize = 1024 * 1024;
+
+/// Segments of a running server that a backup holds open at once, so that none goes before it is copied:
+/// half of the files that a process may usually open.
+pub const BACKUP_FILES_OPEN_MAX: usize = 512;
+
+/// The chunks of one backup that no segment has: the whole ring could be one.
+pub const BACKUP_LANE_BYTES_MAX: usize = 2 * RING_BYTES_MAX as usize;
+
+/// A restored folder begins this many epochs later: more starts than there can have been since the backup
+/// was made, so that no sequence number that a client has seen is given again.
+pub const RESTORE_EPOCHS_SKIPPED: u32 = 4096;

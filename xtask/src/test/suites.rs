@@ -66,7 +66,11 @@ pub(super) const SUITES: &[Suite] = &[
         needs: WITH_PYTHON,
         files: &["test_durability.py", "test_reshard_load.py", "test_bucket.py", "test_ceph.py"],
     },
-    Suite { name: "operations", needs: WITH_PYTHON, files: &["test_doctor.py", "test_du_cat.py"] },
+    Suite {
+        name: "operations",
+        needs: WITH_PYTHON,
+        files: &["test_doctor.py", "test_du_cat.py", "test_backup.py"],
+    },
     Suite { name: "kcl", needs: WITH_JAVA, files: &["test_kcl.py"] },
 ];
 

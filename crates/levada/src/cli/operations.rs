@@ -20,6 +20,44 @@ pub(crate) struct Doctor {
     pub(crate) json: bool,
 }
 
+/// What to back up, and where to.
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The place of backups: a folder, or s3://name/prefix, reached as LEVADA_BUCKET_… or AWS_… say
+    #[arg(value_name = "DIR|URL")]
+    pub(crate) place: String,
+    #[command(flatten)]
+    pub(crate) folder: Folder,
+    /// Give segments a second name instead of copying them, where both are on one file system
+    #[arg(long)]
+    pub(crate) link: bool,
+    /// Remove all but this many of the newest backups
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) keep: Option<u32>,
+    /// Print a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to restore, and where to.
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The place of backups: a folder, or s3://name/prefix, reached as LEVADA_BUCKET_… or AWS_… say
+    #[arg(value_name = "DIR|URL")]
+    pub(crate) place: String,
+    #[command(flatten)]
+    pub(crate) folder: Folder,
+    /// A backup by its number, if it is not the newest
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) point: Option<u64>,
+    /// Only read and check all of it
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// What to show of a folder's use.
 #[derive(Debug, Args)]
 pub(crate) struct Du {
