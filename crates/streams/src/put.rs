@@ -164,12 +164,14 @@ impl Streams {
 
     fn hash_keys(&self, state: &StreamState, records: &[NewRecord]) -> Result<Vec<HashKey>, Error> {
         let limit_kib = state.row.record_kib_max;
-        let keys = records.iter().map(|record| {
+        // Whoever distributes goes round the shards, from wherever, so that none is left out.
+        let (open, first) = (state.shards.open(), self.first_slot(state));
+        let keys = records.iter().enumerate().map(|(at, record)| {
             if record.bytes() > limit_kib as usize * 1024 {
                 return Err(Error::RecordTooLarge { limit_kib });
             }
             if state.row.distributes {
-                return Ok(HashKey(u128::from(self.0.entropy.u64()) << 64));
+                return Ok(open[(first + at) % open.len()].range.start);
             }
             match (record.explicit_hash_key, &record.partition_key) {
                 (_, None) => Err(Error::PartitionKeyMissing),
@@ -178,6 +180,11 @@ impl Streams {
             }
         });
         keys.collect()
+    }
+
+    fn first_slot(&self, state: &StreamState) -> usize {
+        let slots = state.shards.open().len().max(1);
+        if state.row.distributes { (self.0.entropy.u64() % slots as u64) as usize } else { 0 }
     }
 }
 
