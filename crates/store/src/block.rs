@@ -16,8 +16,15 @@ const BLOCK_HEADER_SUMMED: usize = 60;
 pub(crate) const ROW_PREFIX_BYTES: usize = 16;
 /// A row's value length that says "deleted".
 const ROW_DELETED: u32 = u32::MAX;
-/// The only codec so far; 1 (zstd) and 2 (AES-GCM) are reserved.
-const CODEC_NONE: u8 = 0;
+/// How a block's body is stored; 2 (AES-GCM) is reserved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Codec {
+    /// As it is.
+    #[default]
+    None = 0,
+    /// Compressed; only records in segments are.
+    Zstd = 1,
+}
 
 /// What a block holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,10 +55,13 @@ impl Home {
 pub(crate) struct BlockHeader {
     pub(crate) log: LogId,
     pub(crate) kind: BlockKind,
+    pub(crate) codec: Codec,
     pub(crate) first: Position,
     pub(crate) count: u32,
+    /// What the arrivals of its records count from.
     pub(crate) arrival_min: UnixMillis,
     pub(crate) arrival_max: UnixMillis,
+    /// Bytes of the body as it is stored.
     pub(crate) body_bytes: u32,
     pub(crate) crc: u32,
 }
@@ -79,7 +89,7 @@ impl BlockHeader {
     pub(crate) fn encode(&self) -> [u8; BLOCK_HEADER_BYTES] {
         let mut bytes = [0; BLOCK_HEADER_BYTES];
         let fields = Layout::new(&mut bytes).u64(self.log.0).u64(self.first.0).u32(self.count);
-        let fields = fields.u8(self.kind as u8).u8(CODEC_NONE).u16(0);
+        let fields = fields.u8(self.kind as u8).u8(self.codec as u8).u16(0);
         let fields = fields.u64(self.arrival_min.0).u64(self.arrival_max.0);
         fields.u64(0).u64(0).u32(self.body_bytes).u32(self.crc);
         bytes
@@ -96,16 +106,29 @@ impl BlockHeader {
             2 => BlockKind::Rows,
             _ => return None,
         };
-        let codec = fields.u8()?;
+        let codec = match fields.u8()? {
+            0 => Codec::None,
+            1 if kind == BlockKind::Records => Codec::Zstd,
+            _ => return None,
+        };
         let key = fields.u16()?;
         let arrival_min = UnixMillis(fields.u64()?);
         let arrival_max = UnixMillis(fields.u64()?);
         let producer = (fields.u64()?, fields.u64()?);
         let body_bytes = fields.u32()?;
         let crc = fields.u32()?;
-        let known = codec == CODEC_NONE && key == 0 && producer == (0, 0);
-        let header =
-            BlockHeader { log, kind, first, count, arrival_min, arrival_max, body_bytes, crc };
+        let known = key == 0 && producer == (0, 0);
+        let header = BlockHeader {
+            log,
+            kind,
+            codec,
+            first,
+            count,
+            arrival_min,
+            arrival_max,
+            body_bytes,
+            crc,
+        };
         (known && header.end() > header.first).then_some(header)
     }
 
@@ -150,6 +173,46 @@ pub(crate) fn records<'a>(
             payload: body.slice(start..at),
         })
     })
+}
+
+/// A verified block's records from `from` on, in blocks of at most `bytes_max` bytes unless one record
+/// is larger. They are slices of the body: arrivals go on counting from the same time.
+pub(crate) fn parts(
+    header: &BlockHeader,
+    body: &Bytes,
+    from: Position,
+    bytes_max: usize,
+) -> Vec<(BlockHeader, Bytes)> {
+    if from <= header.first && body.len() <= bytes_max {
+        return vec![(header.clone(), body.clone())];
+    }
+    let mut parts = Vec::new();
+    let (mut start, mut at, mut part) = (0, 0, BlockHeader { count: 0, ..header.clone() });
+    for index in 0..u64::from(header.count) {
+        let position = header.first.plus(index);
+        let Some(mut fields) = body.get(at..).map(Fields) else { break };
+        let (Some(length), Some(delta_ms)) = (fields.u32(), fields.u32()) else { break };
+        let end = at + RECORD_PREFIX_BYTES + length as usize;
+        if end > body.len() {
+            break;
+        }
+        if part.count > 0 && end - start > bytes_max {
+            parts.push((part.clone(), body.slice(start..at)));
+            part.count = 0;
+        }
+        if part.count == 0 {
+            (start, part.first) = (at, position);
+        }
+        if position >= from {
+            part.count += 1;
+            part.arrival_max = UnixMillis(header.arrival_min.0 + u64::from(delta_ms));
+        }
+        at = end;
+    }
+    if part.count > 0 {
+        parts.push((part, body.slice(start..at)));
+    }
+    parts
 }
 
 /// One row as it stands in a block.

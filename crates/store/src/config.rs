@@ -87,6 +87,14 @@ pub struct Config {
     pub read_bytes_max: u64,
     /// Data held in memory without a folder, at most.
     pub memory_bytes_max: u64,
+    /// Segments that a compaction joins into one.
+    pub compact_fan_in: usize,
+    /// What a compaction reads before it looks whether a flush is due.
+    pub compact_step_bytes: u64,
+    /// What compactions read in a second, at most, while there are few segments.
+    pub compact_bytes_per_second: u64,
+    /// Trimmed bytes of a segment below which it is not written again.
+    pub compact_dead_bytes_min: u64,
     /// While a put to a bucket is on its way, the next one begins once this much waits for it.
     pub bucket_ahead_bytes: usize,
     /// How long objects that nobody needs stay in a bucket.
@@ -158,6 +166,10 @@ impl Config {
             directory_bytes_max: 0,
             read_bytes_max: 0,
             memory_bytes_max: 0,
+            compact_fan_in: limits::COMPACT_FAN_IN,
+            compact_step_bytes: limits::COMPACT_STEP_BYTES,
+            compact_bytes_per_second: limits::COMPACT_BYTES_PER_SECOND,
+            compact_dead_bytes_min: limits::COMPACT_DEAD_BYTES_MIN,
             bucket_ahead_bytes: limits::BUCKET_AHEAD_BYTES,
             bucket_grace: limits::BUCKET_GRACE,
         };

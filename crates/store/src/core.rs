@@ -10,6 +10,7 @@ use stdx::{Clock, Entropy};
 
 use crate::bucket::BucketDisk;
 use crate::cache::ReadCache;
+use crate::compact::Compactor;
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::StoreError;
@@ -52,6 +53,13 @@ impl FolderState {
         FolderState { disk, ring: None, bucket: Some(bucket), manifest, segments, lock }
     }
 
+    /// The number of the next segment. Nothing has it until a manifest says so.
+    pub(crate) fn next_segment_number(&self) -> u64 {
+        let mut manifest = self.manifest();
+        manifest.segment_next += 1;
+        manifest.segment_next - 1
+    }
+
     pub(crate) fn manifest(&self) -> MutexGuard<'_, Manifest> {
         self.manifest.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -89,6 +97,7 @@ pub(crate) struct Core {
     /// Flushed chunks that stay in memory for readers near the tail.
     pub(crate) kept: Mutex<KeptChunks>,
     pub(crate) read_cache: ReadCache,
+    pub(crate) compactor: Compactor,
     pub(crate) flush_signal: FlushSignal,
     /// Bytes of chunks kept in memory for want of a disk.
     pub(crate) memory_held: Arc<AtomicU64>,
@@ -322,7 +331,11 @@ impl Core {
         } else if self.unflushed.push(&chunk, &self.clock, &self.config) {
             self.flush_signal.wake();
         }
+        let logs_changed = !effects.logs.is_empty();
         publish(&self.logs, &self.tables, &chunk, effects);
+        if logs_changed && self.compactor.logs_changed() {
+            self.flush_signal.wake();
+        }
         waiters.into_iter().for_each(|waiter| waiter.answer(arrival));
         self.sequencer().settle();
     }

@@ -98,7 +98,9 @@ fn run_encoder(core: &Core) {
 
 fn run_flusher(core: &Core) {
     loop {
-        let again = core.flush_step();
+        let flush_in = core.flush_step();
+        let compact_in = core.compact_step();
+        let again = flush_in.into_iter().chain(compact_in).min();
         if !core.flush_signal.wait(again) {
             return;
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use stdx::UnixMillis;
 
-use crate::block::{self, BlockAt, BlockHeader, BlockKind, Home, RowEntry};
+use crate::block::{self, BlockAt, BlockHeader, BlockKind, Codec, Home, RowEntry};
 use crate::bucket::{Mark, MarkKind};
 use crate::chunk::{CHUNK_HEADER_BYTES, ChunkHeader, TRAILER_BYTES, Trailer, encode_footer};
 use crate::id::{LogId, Position, TableId};
@@ -42,6 +42,8 @@ fn manifest() -> Manifest {
             row_blocks: 2,
             row_bytes: 300,
             all_rows: true,
+            class: 0,
+            compacted: false,
             arrival_min: UnixMillis(1),
             arrival_max: UnixMillis(2),
         }],
@@ -88,6 +90,7 @@ fn block_header() -> impl Strategy<Value = BlockHeader> {
         BlockHeader {
             log: LogId(log),
             kind: if rows { BlockKind::Rows } else { BlockKind::Records },
+            codec: if rows || crc % 2 == 0 { Codec::None } else { Codec::Zstd },
             first: Position(first),
             count,
             arrival_min: UnixMillis(min),
@@ -121,6 +124,7 @@ proptest! {
         let header = BlockHeader {
             log: LogId::table(1),
             kind: BlockKind::Rows,
+            codec: Codec::None,
             first: Position::ZERO,
             count: rows.len() as u32,
             arrival_min: UnixMillis(0),
@@ -185,6 +189,8 @@ proptest! {
         whole.lanes[0].seal = seal;
         whole.lanes[0].nonce = numbers[3];
         whole.segments[0].bytes_total = numbers[4];
+        whole.segments[0].class = numbers[6] as u8;
+        whole.segments[0].compacted = numbers[7] & 1 == 1;
         whole.quarantined[0].log = Some(LogId(numbers[5]));
         whole.quarantined[0].accepted = numbers[6] % 2 == 1;
         whole.lanes = vec![whole.lanes[0].clone(); copies];

@@ -7,21 +7,19 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use stdx::{Clock, UnixMillis};
+use stdx::Clock;
 
-use crate::block::{self, BlockHeader, BlockKind, RowEntry};
+use crate::block::{self, BlockKind};
 use crate::config::Config;
 use crate::core::{Core, FolderState};
 use crate::id::{LogId, Position, TableId};
 use crate::lane::is_full;
-use crate::limits::{
-    RETRY_AFTER, ROW_GROWTH_BYTES_MIN, ROW_GROWTH_MAX, SEGMENT_BLOCK_BYTES, SEGMENT_JOIN_BYTES_MAX,
-};
+use crate::limits::{RETRY_AFTER, ROW_GROWTH_BYTES_MIN, ROW_GROWTH_MAX, SEGMENT_JOIN_BYTES_MAX};
 use crate::logs::Chunk;
-use crate::manifest::{self, Quarantine, SegmentState};
+use crate::manifest::{self, Manifest, Quarantine, SegmentState};
+use crate::merge::{Run, write_row_blocks};
 use crate::mutant::{self, Mutant};
 use crate::segment::{DirectoryError, Segment, SegmentWriter};
-use crate::sequencer::LOGS_TABLE;
 use crate::source::{BlockError, BlockSource};
 
 /// The chunks that are durable in the ring only, in order.
@@ -211,12 +209,8 @@ impl Core {
             return Ok(());
         }
         let bytes = chunks.iter().map(|chunk| chunk.bytes_total).sum();
-        let joined = joinable(&folder.segments.list(), bytes);
-        let number = {
-            let mut manifest = folder.manifest();
-            manifest.segment_next += 1;
-            manifest.segment_next - 1
-        };
+        let joined = joinable(&folder.segments.list(), bytes, &self.compactor.inputs());
+        let number = folder.next_segment_number();
         let name = crate::segment::name_of(number);
         let plan = Plan { core: self, folder };
         let (segment, all_rows) = plan.write(number, &chunks, &joined).inspect_err(|_| {
@@ -250,41 +244,62 @@ impl Core {
         joined: &[Arc<Segment>],
         segment: Option<SegmentState>,
     ) -> io::Result<()> {
+        let added = segment.into_iter().collect();
+        self.replace_segments(folder, joined, added, |next| {
+            for chunk in chunks {
+                let lane = next.lanes.iter_mut().find(|lane| lane.lane == chunk.home.lane);
+                if let Some(lane) = lane {
+                    let extra = u64::from(mutant::is_on(Mutant::FlushOneTooMany));
+                    lane.flushed_below = lane.flushed_below.max(chunk.home.number + 1 + extra);
+                }
+                let arrivals = chunk.blocks.iter().map(|block| block.header.arrival_max);
+                next.arrival_max = next.arrival_max.max(arrivals.max().unwrap_or_default());
+            }
+            next.drop_finished_lanes();
+        })
+    }
+
+    /// Commits a manifest in which `added` take the place of the last of `gone`, or the end, and which
+    /// `change` changes besides; then removes what is gone. Rows count in the order of the segments.
+    pub(crate) fn replace_segments(
+        &self,
+        folder: &FolderState,
+        gone: &[Arc<Segment>],
+        added: Vec<SegmentState>,
+        change: impl FnOnce(&mut Manifest),
+    ) -> io::Result<()> {
         if mutant::is_on(Mutant::RemoveBeforeManifest) {
-            self.remove_segments(folder, joined)?;
+            self.remove_segments(folder, gone);
         }
+        let is_gone = |number: u64| gone.iter().any(|segment| segment.state.number == number);
         let mut manifest = folder.manifest();
         let mut next = manifest.clone();
-        let keep = next.segments.len() - joined.len();
-        next.segments.truncate(keep);
-        next.segments.extend(segment.clone());
-        for chunk in chunks {
-            let lane = next.lanes.iter_mut().find(|lane| lane.lane == chunk.home.lane);
-            if let Some(lane) = lane {
-                let extra = u64::from(mutant::is_on(Mutant::FlushOneTooMany));
-                lane.flushed_below = lane.flushed_below.max(chunk.home.number + 1 + extra);
-            }
-            let arrivals = chunk.blocks.iter().map(|block| block.header.arrival_max);
-            next.arrival_max = next.arrival_max.max(arrivals.max().unwrap_or_default());
-        }
-        next.drop_finished_lanes();
+        let place = match next.segments.iter().rposition(|own| is_gone(own.number)) {
+            Some(last) => last + 1 - gone.len(),
+            None => next.segments.len(),
+        };
+        next.segments.retain(|own| !is_gone(own.number));
+        next.segments.splice(place..place, added.iter().cloned());
         next.quarantined = self.condition.quarantined();
+        change(&mut next);
         let committed = manifest::commit(&*folder.disk, &mut next);
         manifest.number = next.number;
-        if let (Err(_), Some(state)) = (&committed, &segment)
-            && manifest::is_absent(&*folder.disk, next.number)
-        {
-            let _a_start_removes_it = folder.disk.remove(&crate::segment::name_of(state.number));
+        if committed.is_err() && manifest::is_absent(&*folder.disk, next.number) {
+            for state in &added {
+                let _a_start_removes_it =
+                    folder.disk.remove(&crate::segment::name_of(state.number));
+            }
         }
         committed?;
         *manifest = next;
-        let mut list = folder.segments.list()[..keep].to_vec();
-        if let Some(state) = segment {
-            list.push(Arc::new(Segment::new(Arc::clone(&folder.disk), state)));
-        }
+        let mut list = folder.segments.list().to_vec();
+        list.retain(|own| !is_gone(own.state.number));
+        let added = added.into_iter();
+        let added = added.map(|state| Arc::new(Segment::new(Arc::clone(&folder.disk), state)));
+        list.splice(place..place, added);
         folder.segments.replace(list);
         drop(manifest);
-        self.remove_segments(folder, joined)
+        self.remove_segments(folder, gone)
     }
 
     /// Removes segments that the manifest does not name any more. Who reads them still can.
@@ -314,9 +329,21 @@ impl Core {
 
     /// Deletes segments of which everything has been trimmed.
     pub(crate) fn delete_trimmed(&self, folder: &FolderState) -> io::Result<()> {
+        self.delete_trimmed_but(folder, &self.compactor.inputs())
+    }
+
+    /// The same for all but these.
+    pub(crate) fn delete_trimmed_but(
+        &self,
+        folder: &FolderState,
+        kept: &BTreeSet<u64>,
+    ) -> io::Result<()> {
         let list = folder.segments.list();
         let mut gone = Vec::new();
         for (index, segment) in list.iter().enumerate() {
+            if kept.contains(&segment.state.number) {
+                continue;
+            }
             let superseded = list[index + 1..].iter().any(|later| later.state.all_rows);
             let rows_needed = segment.state.row_blocks > 0 && !superseded;
             let last_all_rows = segment.state.all_rows && !superseded;
@@ -327,23 +354,12 @@ impl Core {
         if gone.is_empty() {
             return Ok(());
         }
-        let is_gone = |number: u64| gone.iter().any(|segment| segment.state.number == number);
-        let mut manifest = folder.manifest();
-        let mut next = manifest.clone();
-        next.segments.retain(|segment| !is_gone(segment.number));
-        let committed = manifest::commit(&*folder.disk, &mut next);
-        manifest.number = next.number;
-        committed?;
-        *manifest = next;
-        let kept = list.iter().filter(|segment| !is_gone(segment.state.number));
-        folder.segments.replace(kept.cloned().collect());
-        drop(manifest);
-        self.remove_segments(folder, &gone)
+        self.replace_segments(folder, &gone, Vec::new(), |_| ())
     }
 
     /// From where on a log's records are kept; `None` once it is forgotten. While rows of the table of
     /// logs are lost, nothing of an unknown log is given up.
-    fn kept_from(&self, log: LogId) -> Option<Position> {
+    pub(crate) fn kept_from(&self, log: LogId) -> Option<Position> {
         match self.logs.get(log) {
             Some(entry) => Some(entry.state().trimmed_below),
             None => self.condition.has_lost_logs().then_some(Position::ZERO),
@@ -368,12 +384,18 @@ impl Core {
 
 /// The newest segments, oldest first, that are small enough to be written again with this flush:
 /// each at most about as large as everything after it, so that an entry is moved a few times only.
-fn joinable(segments: &[Arc<Segment>], flush_bytes: u64) -> Vec<Arc<Segment>> {
+/// Those that a compaction is reading or has written are left to it.
+fn joinable(
+    segments: &[Arc<Segment>],
+    flush_bytes: u64,
+    compacting: &BTreeSet<u64>,
+) -> Vec<Arc<Segment>> {
     let mut bytes = flush_bytes;
     let mut from = segments.len();
     while let Some(segment) = from.checked_sub(1).map(|index| &segments[index]) {
         let own = segment.state.bytes_total;
-        if own > bytes.saturating_mul(2) || own + bytes > SEGMENT_JOIN_BYTES_MAX {
+        let busy = segment.state.compacted || compacting.contains(&segment.state.number);
+        if busy || own > bytes.saturating_mul(2) || own + bytes > SEGMENT_JOIN_BYTES_MAX {
             break;
         }
         bytes += own;
@@ -398,11 +420,11 @@ impl Plan<'_> {
     ) -> io::Result<(Option<SegmentState>, bool)> {
         let mut writer = SegmentWriter::create(&*self.folder.disk, number)?;
         let all_rows = self.write_rows(&mut writer, chunks, joined)?;
-        self.write_records(&mut writer, chunks, joined)?;
+        let class = self.write_records(&mut writer, chunks, joined)?;
         if writer.is_empty() && !all_rows {
             return Ok((None, false));
         }
-        Ok((Some(writer.finish(&*self.folder.disk, all_rows)?), all_rows))
+        Ok((Some(writer.finish(&*self.folder.disk, all_rows, class, false)?), all_rows))
     }
 
     /// A block's body; `None` if it is damaged, which is remembered.
@@ -465,7 +487,7 @@ impl Plan<'_> {
                 keys.extend(rows.into_iter().map(|row| (table, row.key)));
             }
         }
-        let rows = if all_rows { self.all_rows() } else { self.rows_at(keys) };
+        let rows = if all_rows { self.core.all_rows() } else { self.core.rows_at(keys) };
         write_row_blocks(writer, rows)?;
         Ok(all_rows)
     }
@@ -479,60 +501,27 @@ impl Plan<'_> {
         changed + pending > (rows * ROW_GROWTH_MAX).max(ROW_GROWTH_BYTES_MIN)
     }
 
-    fn log_row(&self, key: Bytes) -> RowEntry {
-        let entry = crate::logs::LogRow::log_of(&key).and_then(|log| self.core.logs.get(log));
-        let value = entry.map(|entry| entry.state().row().encode());
-        RowEntry { version: 0, key, value }
-    }
-
-    fn all_rows(&self) -> Vec<(TableId, RowEntry)> {
-        let logs = self.core.logs.all().into_iter().map(|(log, _)| crate::logs::LogRow::key(log));
-        let mut keys: Vec<Bytes> = logs.collect();
-        keys.sort();
-        let mut rows: Vec<_> =
-            keys.into_iter().map(|key| (LOGS_TABLE, self.log_row(key))).collect();
-        for (table, stored) in self.core.tables.all() {
-            stored.read(|stored| {
-                rows.extend(stored.iter().map(|(key, row)| {
-                    let value = Some(row.value.clone());
-                    (table, RowEntry { version: row.version, key: key.clone(), value })
-                }));
-            });
-        }
-        rows
-    }
-
-    fn rows_at(&self, keys: BTreeSet<(TableId, Bytes)>) -> Vec<(TableId, RowEntry)> {
-        let rows = keys.into_iter().map(|(table, key)| {
-            if table == LOGS_TABLE {
-                return (table, self.log_row(key));
-            }
-            let stored = self.core.tables.rows(table).read(|rows| rows.get(&key).cloned());
-            let version = stored.as_ref().map_or(0, |row| row.version);
-            (table, RowEntry { version, key, value: stored.map(|row| row.value) })
-        });
-        let lost = |row: &RowEntry| row.value.is_none() && mutant::is_on(Mutant::LoseTombstone);
-        rows.filter(|(_, row)| !lost(row)).collect()
-    }
-
-    /// Writes every record that has not been trimmed, by log and position.
+    /// Writes every record that has not been trimmed, by log and position; the retention class of all
+    /// of them, if they have one.
     fn write_records(
         &self,
         writer: &mut SegmentWriter,
         chunks: &[Arc<Chunk>],
         joined: &[Arc<Segment>],
-    ) -> io::Result<()> {
+    ) -> io::Result<u8> {
         let mut sources = self.sources(BlockKind::Records, chunks, joined)?;
         if !joined.is_empty() && mutant::is_on(Mutant::DropLiveBlock) {
             sources.remove(0);
         }
         sources.sort_by_key(|source| (source.header.log, source.header.first));
-        let mut run = Run::default();
+        let mut run = Run::plain();
         let mut log: Option<(LogId, Option<Position>)> = None;
+        let mut classes = BTreeSet::new();
         for source in &sources {
             let header = &source.header;
             if log.is_none_or(|(known, _)| known != header.log) {
                 log = Some((header.log, self.core.kept_from(header.log)));
+                classes.insert(self.core.class_of(header.log));
             }
             let trimmed_below = log.and_then(|(_, below)| below);
             let Some(trimmed_below) = trimmed_below else { continue };
@@ -541,12 +530,10 @@ impl Plan<'_> {
                 continue;
             }
             let Some(body) = self.load(source)? else { continue };
-            if !run.takes(header) {
-                run.write(writer)?;
-            }
-            run.push(header, &body);
+            run.push(writer, header, &body, trimmed_below)?;
         }
-        run.write(writer)
+        run.write(writer)?;
+        Ok(classes.pop_first().filter(|_| classes.is_empty()).unwrap_or_default())
     }
 }
 
@@ -561,76 +548,5 @@ pub(crate) fn quarantine(source: &BlockSource) -> Quarantine {
         first: header.first,
         end: header.end(),
         accepted: false,
-    }
-}
-
-/// Writes rows, sorted by table and key, in blocks.
-fn write_row_blocks(writer: &mut SegmentWriter, rows: Vec<(TableId, RowEntry)>) -> io::Result<()> {
-    let mut body = Vec::new();
-    let mut count = 0;
-    let mut rows = rows.into_iter().peekable();
-    while let Some((table, row)) = rows.next() {
-        row.encode(&mut body);
-        count += 1;
-        let goes_on = rows.peek().is_some_and(|(next, _)| *next == table);
-        if goes_on && body.len() < SEGMENT_BLOCK_BYTES {
-            continue;
-        }
-        let header = BlockHeader {
-            log: LogId::table(table.0),
-            kind: BlockKind::Rows,
-            first: Position::ZERO,
-            count,
-            arrival_min: UnixMillis(0),
-            arrival_max: UnixMillis(0),
-            body_bytes: 0,
-            crc: 0,
-        };
-        writer.push(header, &body)?;
-        body.clear();
-        count = 0;
-    }
-    Ok(())
-}
-
-/// Blocks of one log that follow one another, on their way into one.
-#[derive(Default)]
-struct Run {
-    header: Option<BlockHeader>,
-    body: Vec<u8>,
-}
-
-impl Run {
-    fn takes(&self, next: &BlockHeader) -> bool {
-        self.header.as_ref().is_some_and(|own| {
-            own.log == next.log
-                && own.end() == next.first
-                && self.body.len() + next.body_bytes as usize <= SEGMENT_BLOCK_BYTES
-                && next.arrival_max.0 - own.arrival_min.0 <= u64::from(u32::MAX)
-        })
-    }
-
-    fn push(&mut self, next: &BlockHeader, body: &Bytes) {
-        let own = self.header.get_or_insert_with(|| BlockHeader { count: 0, ..next.clone() });
-        own.count += next.count;
-        own.arrival_max = next.arrival_max;
-        let base = own.arrival_min.0;
-        if base == next.arrival_max.0 {
-            self.body.extend_from_slice(body);
-            return;
-        }
-        for record in block::records(next, body).flatten() {
-            let delta_ms = (record.arrival.0 - base) as u32;
-            self.body.extend_from_slice(&(record.payload.len() as u32).to_le_bytes());
-            self.body.extend_from_slice(&delta_ms.to_le_bytes());
-            self.body.extend_from_slice(&record.payload);
-        }
-    }
-
-    fn write(&mut self, writer: &mut SegmentWriter) -> io::Result<()> {
-        let Some(header) = self.header.take() else { return Ok(()) };
-        writer.push(header, &self.body)?;
-        self.body.clear();
-        Ok(())
     }
 }

@@ -13,6 +13,8 @@ mod bucket;
 mod cache;
 mod chunk;
 mod codec;
+mod compact;
+mod compact_plan;
 mod config;
 mod core;
 mod disk;
@@ -29,8 +31,10 @@ mod lane;
 pub mod limits;
 mod logs;
 mod manifest;
+mod merge;
 mod mutant;
 mod open_chunk;
+mod pack;
 mod publish;
 mod queue;
 mod read;
@@ -45,6 +49,8 @@ mod source;
 mod store;
 mod table;
 
+#[cfg(test)]
+mod compact_tests;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]

@@ -110,6 +110,43 @@ pub const MEMORY_LANE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// the directory stays small.
 pub const SEGMENT_BLOCK_BYTES: usize = 256 * 1024;
 
+/// A block's body, at most, once it is unpacked: none is larger than the chunk it came in.
+pub const BLOCK_BYTES_PLAIN_MAX: usize = CHUNK_BYTES_MAX;
+
+/// zstd's level for blocks of compacted segments: a gigabyte in a few seconds, and most of what more
+/// effort would save.
+pub const PACK_LEVEL: i32 = 1;
+
+/// A block stays packed if that leaves at most this many eighths of it: less saves less than unpacking
+/// it costs.
+pub const PACKED_IN_EIGHTHS_MAX: usize = 7;
+
+/// Blocks of a log that are not tried after one that did not shrink.
+pub const PACK_AGAIN_AFTER: u32 = 15;
+
+/// The retention classes, by the most hours in each: a day (AWS's default), a week (its extended
+/// retention), a month, a year.
+pub const RETENTION_CLASS_HOURS: [u64; 4] = [24, 7 * 24, 30 * 24, 365 * 24];
+
+/// Segments that a compaction joins into one: an entry is then written again once per eightfold.
+pub const COMPACT_FAN_IN: usize = 8;
+
+/// What a compaction reads between two looks at whether a flush is due.
+pub const COMPACT_STEP_BYTES: u64 = 1024 * 1024;
+
+/// What compactions read in a second, at most, while there are few segments: reads and flushes come
+/// first.
+pub const COMPACT_BYTES_PER_SECOND: u64 = 64 * 1024 * 1024;
+
+/// Trimmed bytes of a segment below which it is not worth writing again.
+pub const COMPACT_DEAD_BYTES_MIN: u64 = 1024 * 1024;
+
+/// How often segments are looked through for what has been trimmed, if anything was.
+pub const COMPACT_LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// How long after a failure a compaction is tried again: it may be a large one.
+pub const COMPACT_RETRY_AFTER: Duration = Duration::from_secs(60);
+
 /// A flush joins the segments before it while they are smaller than this, so that quiet days do not
 /// leave thousands of files.
 pub const SEGMENT_JOIN_BYTES_MAX: u64 = 32 * 1024 * 1024;
@@ -146,6 +183,10 @@ pub const BUCKET_FLUSH_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Age that does: a flush is three requests.
 pub const BUCKET_FLUSH_AFTER: Duration = Duration::from_secs(30);
+
+/// Numbers of segments that a start in a bucket has for itself: no object of one process is ever in the
+/// way of another's.
+pub const BUCKET_SEGMENT_NUMBERS: u64 = 1 << 24;
 
 /// Objects that nobody needs stay this long, for who may still be reading them.
 pub const BUCKET_GRACE: Duration = Duration::from_secs(600);

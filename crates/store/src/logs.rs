@@ -1,7 +1,7 @@
 //! The logs as everybody may see them: durable state only.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -98,6 +98,8 @@ pub(crate) struct LogEntry {
     state: Mutex<LogState>,
     moves: AtomicU64,
     wake: Notify,
+    /// Its retention class, as far as anybody has told.
+    class: AtomicU8,
 }
 
 /// What [`LogEntry`] guards.
@@ -124,11 +126,20 @@ impl LogEntry {
             }),
             moves: AtomicU64::new(0),
             wake: Notify::new(),
+            class: AtomicU8::new(1),
         }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, LogState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn class(&self) -> u8 {
+        self.class.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_class(&self, class: u8) {
+        self.class.store(class, Ordering::Relaxed);
     }
 
     /// Rises whenever the tail moves or the log closes.

@@ -41,6 +41,10 @@ pub(crate) struct SegmentState {
     pub(crate) row_bytes: u64,
     /// Whether those are all rows of all tables, so that earlier segments' rows do not matter.
     pub(crate) all_rows: bool,
+    /// The retention class of all its logs; 0 if they are of several, or not known.
+    pub(crate) class: u8,
+    /// Whether a compaction wrote it: a flush does not write it again.
+    pub(crate) compacted: bool,
     pub(crate) arrival_min: UnixMillis,
     pub(crate) arrival_max: UnixMillis,
 }
@@ -170,7 +174,9 @@ impl Manifest {
             put_u64(&mut out, segment.bytes_total);
             put_u32(&mut out, segment.row_blocks);
             put_u64(&mut out, segment.row_bytes);
-            put_u32(&mut out, u32::from(segment.all_rows));
+            let (all_rows, compacted) = (segment.all_rows, segment.compacted);
+            let flags = u32::from(all_rows) | u32::from(compacted) << 1;
+            put_u32(&mut out, flags | u32::from(segment.class) << 8);
             put_u64(&mut out, segment.arrival_min.0);
             put_u64(&mut out, segment.arrival_max.0);
         }
@@ -238,12 +244,17 @@ fn decode_lane(fields: &mut Fields<'_>) -> Option<LaneState> {
 }
 
 fn decode_segment(fields: &mut Fields<'_>) -> Option<SegmentState> {
+    let (number, bytes_total) = (fields.u64()?, fields.u64()?);
+    let (row_blocks, row_bytes) = (fields.u32()?, fields.u64()?);
+    let flags = fields.u32()?;
     Some(SegmentState {
-        number: fields.u64()?,
-        bytes_total: fields.u64()?,
-        row_blocks: fields.u32()?,
-        row_bytes: fields.u64()?,
-        all_rows: fields.u32()? & 1 == 1,
+        number,
+        bytes_total,
+        row_blocks,
+        row_bytes,
+        all_rows: flags & 1 == 1,
+        class: (flags >> 8) as u8,
+        compacted: flags & 2 == 2,
         arrival_min: UnixMillis(fields.u64()?),
         arrival_max: UnixMillis(fields.u64()?),
     })

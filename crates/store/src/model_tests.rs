@@ -204,6 +204,14 @@ impl Run {
         own.trimmed = own.trimmed.max(keep_from);
     }
 
+    /// Some log is to be kept for some other time.
+    fn retain(&self) {
+        if let Some(entry) = self.core().logs.get(self.any_log()) {
+            entry.set_class(1 + self.below(4) as u8);
+        }
+        self.core().clock.advance(Duration::from_secs(60));
+    }
+
     fn step(&mut self) {
         if self.home.is_crowded(self.core()) {
             self.core().flush().unwrap();
@@ -214,6 +222,13 @@ impl Run {
             10..15 => self.commit(),
             15 | 16 => self.trim(),
             17 => self.core().flush().unwrap(),
+            18 if self.below(3) > 0 => {
+                self.retain();
+                // Some way, which may be the whole.
+                for _ in 0..self.below(6) {
+                    self.core().compact_step();
+                }
+            }
             18 => {
                 self.core().delete_trimmed(self.core().folder.as_ref().unwrap()).unwrap();
                 self.core().prove_step();

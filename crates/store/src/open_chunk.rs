@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use stdx::UnixMillis;
 
-use crate::block::{BLOCK_HEADER_BYTES, BlockAt, BlockHeader, BlockKind, Home, RowEntry};
+use crate::block::{BLOCK_HEADER_BYTES, BlockAt, BlockHeader, BlockKind, Codec, Home, RowEntry};
 use crate::chunk::{BLOCK_OVERHEAD_BYTES, CHUNK_HEADER_BYTES, ChunkHeader, close_with_trailer};
 use crate::id::{LogId, Position, TableId};
 use crate::limits::{BLOCK_BYTES_GATHERED_MAX, CHUNK_ALIGN, ENCODE_AHEAD_BYTES};
@@ -145,6 +145,7 @@ impl OpenChunk {
         let header = BlockHeader {
             log,
             kind,
+            codec: Codec::None,
             first,
             count,
             arrival_min: UnixMillis(0),

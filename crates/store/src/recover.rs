@@ -9,6 +9,7 @@ use stdx::{Clock, Entropy, UnixMillis};
 
 use crate::block::{self, BLOCK_HEADER_BYTES, BlockHeader, BlockKind, RowEntry};
 use crate::cache::ReadCache;
+use crate::compact::Compactor;
 use crate::config::Config;
 use crate::core::{Committer, Core, FolderState};
 use crate::disk::Disk;
@@ -154,6 +155,7 @@ impl Parts {
             unflushed,
             kept: Mutex::default(),
             read_cache,
+            compactor: Compactor::default(),
             flush_signal: FlushSignal::default(),
             memory_held: Arc::default(),
             log_next,

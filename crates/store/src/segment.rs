@@ -298,7 +298,13 @@ impl SegmentWriter {
     }
 
     /// Writes the directory and makes all of it durable; the name too.
-    pub(crate) fn finish(mut self, disk: &dyn Disk, all_rows: bool) -> io::Result<SegmentState> {
+    pub(crate) fn finish(
+        mut self,
+        disk: &dyn Disk,
+        all_rows: bool,
+        class: u8,
+        compacted: bool,
+    ) -> io::Result<SegmentState> {
         let home = Home::segment(self.number);
         let footer_at = self.at();
         let mut bytes = Vec::new();
@@ -319,6 +325,8 @@ impl SegmentWriter {
             row_blocks: self.row_blocks,
             row_bytes: self.row_bytes,
             all_rows,
+            class,
+            compacted,
             arrival_min: arrivals.min().unwrap_or_default(),
             arrival_max: records.map(|block| block.header.arrival_max).max().unwrap_or_default(),
         })

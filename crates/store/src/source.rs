@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::block::{BLOCK_HEADER_BYTES, BlockHeader, Home};
+use crate::block::{BLOCK_HEADER_BYTES, BlockHeader, Codec, Home};
 use crate::disk::DiskFile;
 use crate::lane::Place;
 use crate::logs::Chunk;
+use crate::pack;
 
 /// A block and where it lies.
 #[derive(Clone, Debug)]
@@ -80,8 +81,17 @@ impl BlockSource {
         }
     }
 
-    /// The block's body. What comes from a disk is verified; memory was never anywhere else.
+    /// The block's body, unpacked. What comes from a disk is verified; memory was never anywhere else.
     pub(crate) fn load(&self, verify: bool) -> Result<Bytes, BlockError> {
+        let stored = self.load_stored(verify)?;
+        match self.header.codec {
+            Codec::None => Ok(stored),
+            Codec::Zstd => pack::unpack(&stored).map(Bytes::from).ok_or(BlockError::Damaged),
+        }
+    }
+
+    /// The block's body as it is stored, verified.
+    pub(crate) fn load_stored(&self, verify: bool) -> Result<Bytes, BlockError> {
         match &self.whence {
             Whence::Memory(body) => Ok(body.clone()),
             Whence::File { file, body_at, .. } => {

@@ -7,11 +7,13 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use stdx::{Clock, Entropy, task};
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use crate::bucket::{self, ObjectBucket};
+use crate::compact_plan::class_of_retention;
 use crate::config::{Config, DataLocation};
 use crate::core::{Core, FolderState};
 use crate::disk::{self, RealDisk};
@@ -207,11 +209,26 @@ impl Store {
     /// # Errors
     /// If it could not be made durable.
     pub async fn trim(&self, log: LogId, below: Position) -> Result<(), StoreError> {
-        let commit = Commit { trims: vec![(log, below)], ..Commit::default() };
-        match self.commit(commit).await {
+        self.trim_all(vec![(log, below)]).await
+    }
+
+    /// The same for many logs at once.
+    ///
+    /// # Errors
+    /// If it could not be made durable.
+    pub async fn trim_all(&self, trims: Vec<(LogId, Position)>) -> Result<(), StoreError> {
+        match self.commit(Commit { trims, ..Commit::default() }).await {
             Ok(_) => Ok(()),
             Err(CommitError::Store(error)) => Err(error),
             Err(_) => Err(StoreError::Unavailable("the trim was refused")),
+        }
+    }
+
+    /// Says how long a log's records are going to be kept, so that segments hold what goes at about the
+    /// same time. It is forgotten when the store closes, and trims nothing.
+    pub fn expect_retention(&self, log: LogId, retention: Duration) {
+        if let Some(entry) = self.0.core.logs.get(log) {
+            entry.set_class(class_of_retention(retention));
         }
     }
 

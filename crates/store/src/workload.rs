@@ -32,6 +32,10 @@ pub(crate) fn small() -> Config {
         ring_bytes_max: 512 * 1024,
         flush_bytes: u64::MAX,
         flush_after: Duration::MAX,
+        compact_fan_in: 2,
+        compact_step_bytes: 3000,
+        compact_bytes_per_second: u64::MAX,
+        compact_dead_bytes_min: 1,
         ..Config::folder("/sim")
     }
 }
@@ -132,6 +136,22 @@ impl Workload {
         let known = Known::Sent(sent);
         self.events.push(Event { known, sent, records, rows, closes, first: None });
         self.events.len() - 1
+    }
+
+    /// Compacts until there is nothing to compact.
+    pub(crate) fn compact(&self) {
+        while self.core().compact_step() == Some(Duration::ZERO) {}
+    }
+
+    /// Gives up a log's records before the one of this event.
+    pub(crate) fn trim(&mut self, log: usize, event: usize) {
+        let log = self.logs[log];
+        let own = look(self.core(), &[log]).unwrap().records.remove(&log).unwrap();
+        let below = own.iter().find(|(_, number)| *number == event).unwrap().0;
+        let commit = Commit { trims: vec![(log, below)], ..Commit::default() };
+        let (reply, _) = oneshot::channel();
+        let bytes = commit_bytes(&commit);
+        self.core().queue.push(Request::Commit { commit: Box::new(commit), bytes, reply });
     }
 
     /// Sends an append of one record of this size to each of these logs.

@@ -85,6 +85,9 @@ pub const SHARDS_DEFAULT: u32 = 4;
 pub const RETENTION_HOURS_DEFAULT: u32 = 24;
 /// Initial shards are dated this long before their stream (facts/streams.md § 2.4).
 pub const INITIAL_SHARD_AGE: Duration = Duration::from_secs(2);
+/// Shards that are trimmed in one commit, which takes some 40 bytes for each.
+pub const TRIMS_PER_COMMIT_MAX: usize = 1000;
+
 /// How often expired records and shards are trimmed.
 pub const TRIM_EVERY: Duration = Duration::from_secs(60);
 /// How long a put waits for the map that follows a closed shard, each time round.

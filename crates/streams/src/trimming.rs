@@ -3,11 +3,11 @@
 use std::sync::Weak;
 
 use stdx::UnixMillis;
-use store::{ReadBudget, ReadFrom};
+use store::{LogId, Position, ReadBudget, ReadFrom};
 
 use crate::engine::{Inner, Plan, Streams};
 use crate::error::Error;
-use crate::limits::TRIM_EVERY;
+use crate::limits::{TRIM_EVERY, TRIMS_PER_COMMIT_MAX};
 use crate::shard::Shard;
 use crate::stream::{Stream, StreamState};
 
@@ -37,31 +37,42 @@ impl Streams {
 
     async fn trim_stream(&self, stream: &Stream) -> Result<(), Error> {
         let state = stream.state();
-        let horizon = state.horizon(self.now());
+        let now = self.now();
+        let horizon = state.horizon(now);
+        for shard in state.shards.all() {
+            self.0.store.expect_retention(shard.log, now.since(horizon));
+        }
         // A stream younger than its retention has nothing to trim.
         if state.created() >= horizon {
             return Ok(());
         }
-        for shard in state.shards.all() {
-            if !has_expired(shard, horizon) {
-                self.trim_shard(shard, horizon).await?;
+        let mut trims = Vec::new();
+        for shard in state.shards.all().iter().filter(|shard| !has_expired(shard, horizon)) {
+            trims.extend(self.trim_of(shard, horizon).await?);
+            if trims.len() == TRIMS_PER_COMMIT_MAX {
+                self.0.store.trim_all(std::mem::take(&mut trims)).await?;
             }
+        }
+        if !trims.is_empty() {
+            self.0.store.trim_all(trims).await?;
         }
         self.change(stream, |state| Ok(plan_expiry(state, horizon))).await
     }
 
-    async fn trim_shard(&self, shard: &Shard, horizon: UnixMillis) -> Result<(), Error> {
+    /// Where a shard's log is to be trimmed, if anything in it has outlived the retention period.
+    async fn trim_of(
+        &self,
+        shard: &Shard,
+        horizon: UnixMillis,
+    ) -> Result<Option<(LogId, Position)>, Error> {
         if shard.created() >= horizon {
-            return Ok(());
+            return Ok(None);
         }
         let budget = ReadBudget { records_max: 1, bytes_max: 1 };
         let kept = self.0.store.read(shard.log, ReadFrom::Time(horizon), budget).await?;
         let below = kept.records.first().map_or(kept.next, |record| record.position);
         let tail = self.0.store.tail(shard.log);
-        if tail.is_some_and(|tail| tail.trimmed_below < below) {
-            self.0.store.trim(shard.log, below).await?;
-        }
-        Ok(())
+        Ok(tail.is_some_and(|tail| tail.trimmed_below < below).then_some((shard.log, below)))
     }
 }
 

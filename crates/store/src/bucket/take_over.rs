@@ -7,6 +7,7 @@ use super::objects::{CLAIM_FOLDER, Mark, MarkKind, chunk_name, claim_name, is_se
 use super::put_once::{PutOnce, Settled};
 use super::{Answer, Ask, Listed, Machine};
 use crate::lane::Sabotage;
+use crate::limits::BUCKET_SEGMENT_NUMBERS;
 use crate::manifest::{self, LaneState, MANIFEST_FOLDER, Manifest, parse_number};
 
 /// Why a start cannot go on.
@@ -166,6 +167,9 @@ impl TakeOver {
     fn claimed(&mut self, number: u64) -> Result<Step, Refusal> {
         let lane = self.manifest.claim_as(number, self.nonce).ok_or(Refusal::EpochsUsedUp)?;
         self.lane = Some(lane);
+        // Whoever does not know that it is dead may still write segments: under numbers of its own.
+        let own = self.manifest.segment_next / BUCKET_SEGMENT_NUMBERS + 2;
+        self.manifest.segment_next = own * BUCKET_SEGMENT_NUMBERS;
         self.next_lane(0)
     }
 

@@ -59,6 +59,10 @@ pub(crate) fn open_bucket(bucket: &TestBucket) -> Result<Core, OpenError> {
         flush_bytes: u64::MAX,
         flush_after: Duration::MAX,
         bucket_ahead_bytes: 0,
+        compact_fan_in: 2,
+        compact_step_bytes: 3000,
+        compact_bytes_per_second: u64::MAX,
+        compact_dead_bytes_min: 1,
         ..Config::in_memory_bucket()
     };
     let (clock, entropy) = (bucket.0.clock.clone(), Entropy::seeded(seed));

@@ -1,0 +1,183 @@
+//! What flushes and compactions write: rows as they are now, and runs of a log's records.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use bytes::Bytes;
+use stdx::UnixMillis;
+
+use crate::block::{self, BlockHeader, BlockKind, Codec, RowEntry};
+use crate::core::Core;
+use crate::id::{LogId, Position, TableId};
+use crate::limits::{PACK_AGAIN_AFTER, SEGMENT_BLOCK_BYTES};
+use crate::logs::LogRow;
+use crate::mutant::{self, Mutant};
+use crate::pack;
+use crate::segment::SegmentWriter;
+use crate::sequencer::LOGS_TABLE;
+
+impl Core {
+    fn log_row(&self, key: Bytes) -> RowEntry {
+        let entry = LogRow::log_of(&key).and_then(|log| self.logs.get(log));
+        let value = entry.map(|entry| entry.state().row().encode());
+        RowEntry { version: 0, key, value }
+    }
+
+    /// All rows of all tables, as they are now.
+    pub(crate) fn all_rows(&self) -> Vec<(TableId, RowEntry)> {
+        let logs = self.logs.all().into_iter().map(|(log, _)| LogRow::key(log));
+        let mut keys: Vec<Bytes> = logs.collect();
+        keys.sort();
+        let mut rows: Vec<_> =
+            keys.into_iter().map(|key| (LOGS_TABLE, self.log_row(key))).collect();
+        for (table, stored) in self.tables.all() {
+            stored.read(|stored| {
+                rows.extend(stored.iter().map(|(key, row)| {
+                    let value = Some(row.value.clone());
+                    (table, RowEntry { version: row.version, key: key.clone(), value })
+                }));
+            });
+        }
+        rows
+    }
+
+    /// The rows at these keys as they are now; deletions too.
+    pub(crate) fn rows_at(&self, keys: BTreeSet<(TableId, Bytes)>) -> Vec<(TableId, RowEntry)> {
+        let rows = keys.into_iter().map(|(table, key)| {
+            if table == LOGS_TABLE {
+                return (table, self.log_row(key));
+            }
+            let stored = self.tables.rows(table).read(|rows| rows.get(&key).cloned());
+            let version = stored.as_ref().map_or(0, |row| row.version);
+            (table, RowEntry { version, key, value: stored.map(|row| row.value) })
+        });
+        let lost = |row: &RowEntry| row.value.is_none() && mutant::is_on(Mutant::LoseTombstone);
+        rows.filter(|(_, row)| !lost(row)).collect()
+    }
+}
+
+/// Writes rows, sorted by table and key, in blocks.
+pub(crate) fn write_row_blocks(
+    writer: &mut SegmentWriter,
+    rows: Vec<(TableId, RowEntry)>,
+) -> io::Result<()> {
+    let mut body = Vec::new();
+    let mut count = 0;
+    let mut rows = rows.into_iter().peekable();
+    while let Some((table, row)) = rows.next() {
+        row.encode(&mut body);
+        count += 1;
+        let goes_on = rows.peek().is_some_and(|(next, _)| *next == table);
+        if goes_on && body.len() < SEGMENT_BLOCK_BYTES {
+            continue;
+        }
+        let header = BlockHeader {
+            log: LogId::table(table.0),
+            kind: BlockKind::Rows,
+            codec: Codec::None,
+            first: Position::ZERO,
+            count,
+            arrival_min: UnixMillis(0),
+            arrival_max: UnixMillis(0),
+            body_bytes: 0,
+            crc: 0,
+        };
+        writer.push(header, &body)?;
+        body.clear();
+        count = 0;
+    }
+    Ok(())
+}
+
+/// Blocks of one log that follow one another, on their way into one.
+pub(crate) struct Run {
+    header: Option<BlockHeader>,
+    body: Vec<u8>,
+    packs: bool,
+    /// The log whose last block did not shrink, and how many more of it are not tried.
+    stubborn: Option<(LogId, u32)>,
+}
+
+impl Run {
+    /// Writes bodies as they are: a flush has no time to lose.
+    pub(crate) fn plain() -> Self {
+        Run { header: None, body: Vec::new(), packs: false, stubborn: None }
+    }
+
+    /// Compresses bodies where that pays.
+    pub(crate) fn packed() -> Self {
+        Run { packs: true, ..Run::plain() }
+    }
+
+    fn takes(&self, next: &BlockHeader, body: &Bytes) -> bool {
+        self.header.as_ref().is_some_and(|own| {
+            own.log == next.log
+                && own.end() == next.first
+                && self.body.len() + body.len() <= SEGMENT_BLOCK_BYTES
+                && next.arrival_max.0 - own.arrival_min.0 <= u64::from(u32::MAX)
+        })
+    }
+
+    /// Adds a verified block's records from `from` on, and writes what is full.
+    pub(crate) fn push(
+        &mut self,
+        writer: &mut SegmentWriter,
+        header: &BlockHeader,
+        body: &Bytes,
+        from: Position,
+    ) -> io::Result<()> {
+        for (part, body) in block::parts(header, body, from, SEGMENT_BLOCK_BYTES) {
+            if !self.takes(&part, &body) {
+                self.write(writer)?;
+            }
+            self.append(&part, &body);
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, next: &BlockHeader, body: &Bytes) {
+        let fresh = BlockHeader { count: 0, codec: Codec::None, ..next.clone() };
+        let own = self.header.get_or_insert(fresh);
+        own.count += next.count;
+        own.arrival_max = next.arrival_max;
+        let base = own.arrival_min.0;
+        if base == next.arrival_min.0 {
+            self.body.extend_from_slice(body);
+            return;
+        }
+        for record in block::records(next, body).flatten() {
+            let delta_ms = (record.arrival.0 - base) as u32;
+            self.body.extend_from_slice(&(record.payload.len() as u32).to_le_bytes());
+            self.body.extend_from_slice(&delta_ms.to_le_bytes());
+            self.body.extend_from_slice(&record.payload);
+        }
+    }
+
+    /// Writes what there is.
+    pub(crate) fn write(&mut self, writer: &mut SegmentWriter) -> io::Result<()> {
+        let Some(header) = self.header.take() else { return Ok(()) };
+        match self.pack(header.log) {
+            Some(packed) => writer.push(BlockHeader { codec: Codec::Zstd, ..header }, &packed)?,
+            None => writer.push(header, &self.body)?,
+        }
+        self.body.clear();
+        Ok(())
+    }
+
+    /// The body in fewer bytes. A log that does not shrink is tried again only now and then.
+    fn pack(&mut self, log: LogId) -> Option<Vec<u8>> {
+        if !self.packs {
+            return None;
+        }
+        if let Some((stubborn, left)) = &mut self.stubborn
+            && *stubborn == log
+            && *left > 0
+        {
+            *left -= 1;
+            return None;
+        }
+        let packed = pack::pack(&self.body);
+        self.stubborn = packed.is_none().then_some((log, PACK_AGAIN_AFTER));
+        packed
+    }
+}
