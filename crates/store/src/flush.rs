@@ -299,17 +299,21 @@ impl Core {
         list.splice(place..place, added);
         folder.segments.replace(list);
         drop(manifest);
-        self.remove_segments(folder, gone)
+        self.remove_segments(folder, gone);
+        Ok(())
     }
 
-    /// Removes segments that the manifest does not name any more. Who reads them still can.
-    fn remove_segments(&self, folder: &FolderState, gone: &[Arc<Segment>]) -> io::Result<()> {
+    /// Removes segments that the manifest does not name any more. Who reads them still can. One that
+    /// cannot be removed now is removed by the next start.
+    fn remove_segments(&self, folder: &FolderState, gone: &[Arc<Segment>]) {
         for segment in gone {
             let _kept_open_for_readers = segment.file();
             folder.segments.forget(segment);
-            folder.disk.remove(&crate::segment::name_of(segment.state.number))?;
+            let name = crate::segment::name_of(segment.state.number);
+            if let Err(error) = folder.disk.remove(&name) {
+                tracing::warn!(%error, name, "a segment that is not needed could not be removed");
+            }
         }
-        Ok(())
     }
 
     /// Takes flushed blocks out of the logs' recent ones.

@@ -76,3 +76,19 @@ fn verified_blocks_stay_in_memory_within_their_budget() {
     assert_eq!(first.records.len(), 3);
     workload.core = None;
 }
+
+/// It asked the disk for less than nothing ahead of the next block.
+#[test]
+fn a_record_larger_than_the_budget_is_read_and_ends_the_page() {
+    let workload = filled(Config { kept_bytes_max: 0, ..small() });
+    workload.core().flush().unwrap();
+    let budget = ReadBudget { records_max: 60, bytes_max: 10 };
+    let mut from = Position::ZERO;
+    for _ in 0..9 {
+        let from_here = ReadFrom::Position(from);
+        let page = workload.core().read_page(workload.logs[0], from_here, budget, true);
+        let page = page.unwrap().unwrap();
+        assert_eq!(page.records.len(), 1);
+        from = page.next;
+    }
+}

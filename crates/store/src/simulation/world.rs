@@ -18,6 +18,7 @@ use crate::core::Core;
 use crate::error::{OpenError, ReadError, StoreError};
 use crate::id::{LogId, Position, TableId};
 use crate::lane::Sabotage;
+use crate::limits::COMPACT_RETRY_AFTER;
 use crate::queue::Request;
 use crate::recover::open_folder;
 use crate::request::{
@@ -75,6 +76,10 @@ pub(super) fn config() -> Config {
         ring_bytes_max: 768 * 1024,
         flush_bytes: u64::MAX,
         flush_after: Duration::MAX,
+        compact_fan_in: 2,
+        compact_step_bytes: 3000,
+        compact_bytes_per_second: u64::MAX,
+        compact_dead_bytes_min: 1,
         ..Config::folder("/sim")
     }
 }
@@ -551,6 +556,18 @@ impl World {
         self.chaos().meanwhile = Weak::new();
     }
 
+    /// Compacts for a while, which may end in the middle. Some log is kept for some other time now.
+    fn compact(&self) {
+        let core = self.core();
+        if let Some((_, entry)) = core.logs.all().into_iter().min_by_key(|(log, _)| *log) {
+            entry.set_class(1 + self.below(4) as u8);
+        }
+        core.clock.advance(COMPACT_RETRY_AFTER);
+        for _ in 0..self.below(9) {
+            core.compact_step();
+        }
+    }
+
     /// Makes room for what has been asked, when the ring is nearly used up.
     fn relieve(&self) {
         let ring = self.core().folder.as_ref().unwrap().ring.as_ref().unwrap().files();
@@ -595,8 +612,9 @@ impl World {
             58..64 => self.step_lane(),
             64..66 => self.die()?,
             66..69 => self.core().encode_step(),
-            69..75 => self.flush(),
-            75..77 => {
+            69..74 => self.flush(),
+            74 | 75 => self.compact(),
+            76 => {
                 let folder = self.core().folder.as_ref().unwrap();
                 let _may_fail = self.core().delete_trimmed(folder);
             }
