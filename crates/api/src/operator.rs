@@ -7,10 +7,12 @@
 
 mod clock;
 mod faults;
+mod statistics;
 
 use std::sync::Arc;
 
 use stdx::Entropy;
+use telemetry::Telemetry;
 use wire::{Call, Codec, Endpoint, Fault, ServiceProfile, endpoint};
 
 use crate::kinesis::InjectedFaults;
@@ -19,6 +21,9 @@ pub use clock::{ClockReading, GetClock, MoveClock, MoveClockInput, VirtualClock}
 pub use faults::{
     AddFault, AddedFault, FaultSpec, FaultStanding, ListFaults, ListedFaults, RemoveFaults,
     RemoveFaultsInput, RemovedFaults,
+};
+pub use statistics::{
+    GetStatistics, MetricStatistics, MinuteStatistics, OperationStatistics, Statistics,
 };
 
 /// The facts of the service.
@@ -44,6 +49,8 @@ pub struct Operator {
     pub operations: Vec<&'static str>,
     /// Where seeds come from.
     pub entropy: Entropy,
+    /// What is measured.
+    pub telemetry: Telemetry,
 }
 
 impl Operator {
@@ -55,7 +62,8 @@ impl Operator {
             endpoint::<_, MoveClock>(Arc::clone(&own)),
             endpoint::<_, AddFault>(Arc::clone(&own)),
             endpoint::<_, ListFaults>(Arc::clone(&own)),
-            endpoint::<_, RemoveFaults>(own),
+            endpoint::<_, RemoveFaults>(Arc::clone(&own)),
+            endpoint::<_, GetStatistics>(own),
         ]
     }
 }

@@ -45,6 +45,8 @@ pub(crate) enum Command {
     /// Make calls fail, wait or break off, to see what clients do then
     #[command(subcommand)]
     Fault(FaultCommand),
+    /// Watch streams, consumers and operations: rates, latencies, errors, throttles
+    Top(Top),
     /// Print the export lines that point AWS's tools here
     Env(Env),
     /// Print the certificate that TLS clients of the server must trust
@@ -354,6 +356,22 @@ pub(crate) struct FaultRemove {
     pub(crate) target: Target,
 }
 
+/// What to watch, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Top {
+    /// How long to look before each picture, such as 500ms or 10s
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_interval)]
+    pub(crate) interval: Duration,
+    /// One picture, and no more; off a terminal there is no more than one
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print a JSON object per picture
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
 /// Whose certificate, and where to.
 #[derive(Debug, Args)]
 pub(crate) struct Certs {
@@ -507,6 +525,17 @@ fn parse_shift(text: &str) -> Result<Duration, &'static str> {
         return Err("the clock only moves ahead");
     }
     parse_long_duration(text.strip_prefix('+').unwrap_or(text))
+}
+
+/// How long to look: a rate needs some time.
+fn parse_interval(text: &str) -> Result<Duration, &'static str> {
+    let interval = parse_long_duration(text)?;
+    let (least, most) = (Duration::from_millis(100), Duration::from_hours(1));
+    if (least..=most).contains(&interval) {
+        Ok(interval)
+    } else {
+        Err("an interval is between 100ms and 1h")
+    }
 }
 
 /// Numbers with units, the larger ones first or not: `1d12h`, `90m`, `500ms`.

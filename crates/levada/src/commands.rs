@@ -3,7 +3,7 @@
 mod backup;
 mod cat;
 mod certs;
-mod clock;
+pub(crate) mod clock;
 mod completions;
 mod config;
 mod doctor;
@@ -14,6 +14,7 @@ mod put;
 mod serve;
 mod status;
 mod tail;
+mod top;
 mod wait;
 
 use crate::cli::{Command, Place, Target};
@@ -36,6 +37,7 @@ pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Status(options) => status::run(options).await,
         Command::Clock(options) => clock::run(&options).await,
         Command::Fault(options) => fault::run(options).await,
+        Command::Top(options) => top::run(options).await,
         Command::Env(options) => env::run(&options),
         Command::Wait(options) => wait::run(&options).await,
         Command::Certs(options) => certs::run(&options),

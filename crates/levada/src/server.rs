@@ -313,6 +313,7 @@ fn services(
         injected: injected.clone(),
         operations: kinesis.iter().map(|endpoint| endpoint.info().name).collect(),
         entropy: entropy.clone(),
+        telemetry: telemetry.clone(),
     };
     let monitoring = api::monitoring::Monitoring::endpoints(telemetry);
     vec![

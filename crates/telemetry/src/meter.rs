@@ -165,6 +165,11 @@ impl OperationMeter {
         (self.0.service, self.0.name)
     }
 
+    /// Its calls by latency.
+    pub fn latency(&self) -> &Histogram {
+        &self.0.latency
+    }
+
     pub(crate) fn operation(&self) -> &Operation {
         &self.0
     }

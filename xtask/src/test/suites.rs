@@ -48,6 +48,7 @@ pub(super) const SUITES: &[Suite] = &[
             "test_limits.py",
             "test_on_demand.py",
             "test_dry_run.py",
+            "test_top.py",
         ],
     },
     Suite { name: "cbor", needs: WITH_PYTHON, files: &["test_cbor.py"] },

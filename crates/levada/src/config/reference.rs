@@ -22,6 +22,7 @@ const HEAD: &str = "\
 /// What the default folder is called, wherever this text is read.
 const FOLDER_DEFAULT: &str = "$XDG_DATA_HOME/levada, else ~/.local/share/levada";
 const FOLDER_EXAMPLE: &str = "/var/lib/levada";
+const SIZE_EXAMPLE: &str = "1GiB";
 
 /// The text of `docs/levada.toml`.
 pub(crate) fn reference() -> String {
@@ -55,6 +56,10 @@ fn annotate(text: &mut String, key: &Key) {
             push(text, format_args!("#{name} = \"{FOLDER_EXAMPLE}\""));
         }
         Some(default) => push(text, format_args!("#{name} = {}", literal(default, key.is_switch))),
+        // Whatever takes no text takes a size.
+        None if key.check("…".as_ref()).is_err() => {
+            push(text, format_args!("#{name} = \"{SIZE_EXAMPLE}\""));
+        }
         None => push(text, format_args!("#{name} = \"…\"")),
     }
 }
