@@ -15,6 +15,9 @@ use crate::stream::Stream;
 
 const NAMESPACE: &str = "AWS/Kinesis";
 
+/// A dimension's name and value, as CloudWatch has them.
+type Dimension = (&'static str, String);
+
 const fn metric(name: &'static str, unit: Unit, help: &'static str) -> Metric {
     Metric { name, deprecated_name: None, unit, help }
 }
@@ -277,7 +280,7 @@ impl StreamMeters {
     }
 
     /// Every group, with the dimension it has besides the stream.
-    fn groups(&self, visit: &mut dyn FnMut(Option<(&'static str, String)>, &dyn Observed)) {
+    fn groups(&self, visit: &mut dyn FnMut(Option<Dimension>, &dyn Observed)) {
         self.own().into_iter().for_each(|group| visit(None, group));
         let consumers = self.consumers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (name, meters) in consumers {
@@ -339,7 +342,7 @@ impl MeasurementSource for Streams {
 fn measurement(
     stream: &Stream,
     metric: &'static Metric,
-    dimension: &Option<(&'static str, String)>,
+    dimension: &Option<Dimension>,
     total: StatisticSet,
     minute: StatisticSet,
 ) -> Option<Measurement> {
