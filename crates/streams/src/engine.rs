@@ -16,6 +16,7 @@ use crate::limits::{
     RECORD_KIB_DEFAULT, RETENTION_HOURS_DEFAULT,
 };
 use crate::name::{StreamName, World};
+use crate::removal::Orphans;
 use crate::rows::{Change, Pending, ShardRow, StreamRow};
 use crate::shard::{Shard, ShardMap};
 use crate::stream::{Mode, Status, Stream, StreamState};
@@ -86,7 +87,7 @@ impl Streams {
         entropy: Entropy,
         config: Config,
     ) -> Result<Self, Error> {
-        let directory = load(&store)?;
+        let (directory, orphans) = load(&store)?;
         let streams = Streams(Arc::new(Inner {
             store,
             clock,
@@ -97,6 +98,7 @@ impl Streams {
             subscriptions: Mutex::default(),
         }));
         // The loops hold the engine weakly, so dropping its last handle ends them.
+        task::spawn(crate::removal::sweep(Arc::downgrade(&streams.0), orphans));
         task::spawn(crate::transitions::run(Arc::downgrade(&streams.0)));
         task::spawn(crate::trimming::run(Arc::downgrade(&streams.0)));
         task::spawn(crate::on_demand::run(Arc::downgrade(&streams.0)));
@@ -222,35 +224,6 @@ impl Streams {
         Ok(())
     }
 
-    /// Takes a stream away now: its rows, its consumers, its logs.
-    pub(crate) async fn remove(&self, stream: &Stream) -> Result<(), Error> {
-        for _ in 0..CHANGE_TRIES_MAX {
-            let state = stream.state();
-            let expect = Expect::Version(state.version);
-            let mut rows = vec![RowWrite::delete::<tables::Streams>(&stream.name, expect)];
-            rows.extend(
-                state.shards.all().iter().map(|s| delete_shard(stream.generation, s.index)),
-            );
-            rows.extend(self.consumers(stream)?.iter().map(|consumer| {
-                let key = (stream.generation, consumer.name.clone());
-                RowWrite::delete::<tables::Consumers>(&key, Expect::Any)
-            }));
-            let forgets = state.shards.all().iter().map(|shard| shard.log).collect();
-            match self.0.store.commit(Commit { rows, forgets, ..Commit::default() }).await {
-                Ok(committed) => {
-                    self.0.directory.remove(stream);
-                    // Whoever waits for a newer state looks again, and finds the stream gone.
-                    let version = committed.versions[0];
-                    stream.publish(StreamState { version, ..StreamState::clone(&state) });
-                    return Ok(());
-                }
-                Err(CommitError::Conflict { .. }) => self.await_newer(stream, &state).await?,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(Error::Contended(stream.name.clone()))
-    }
-
     /// Plans a change on the newest state and commits it, again until no other change came between.
     /// A plan without a row changes nothing.
     pub(crate) async fn change(
@@ -318,11 +291,12 @@ fn put_shard(generation: u64, shard: &Shard) -> RowWrite {
     RowWrite::put::<tables::Shards>(&(generation, shard.index), &row, Expect::Any)
 }
 
-fn delete_shard(generation: u64, index: u32) -> RowWrite {
+pub(crate) fn delete_shard(generation: u64, index: u32) -> RowWrite {
     RowWrite::delete::<tables::Shards>(&(generation, index), Expect::Any)
 }
 
-fn load(store: &Store) -> Result<Directory, Error> {
+/// What there is, and what is left of streams that are gone.
+fn load(store: &Store) -> Result<(Directory, Vec<Orphans>), Error> {
     let corrupt = |error: store::RowError| Error::Corrupt(error.reason);
     let mut shards: HashMap<u64, Vec<Arc<Shard>>> = HashMap::new();
     for ((generation, index), row) in store.table::<tables::Shards>().scan().map_err(corrupt)? {
@@ -335,5 +309,7 @@ fn load(store: &Store) -> Result<Directory, Error> {
         let state = StreamState { row: row.row, version: row.version, shards: Arc::new(map) };
         directory.insert(Arc::new(Stream::new(name, state)));
     }
-    Ok(directory)
+    let orphans =
+        shards.into_iter().map(|(generation, shards)| Orphans { generation, shards }).collect();
+    Ok((directory, orphans))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stdx::UnixMillis;
-use store::{Position, ReadBudget, ReadFrom, ReadPage};
+use store::{Position, ReadBudget, ReadError, ReadFrom, ReadPage};
 
 use crate::engine::Streams;
 use crate::error::{Error, ShardUse};
@@ -94,7 +94,7 @@ impl Streams {
         let now = self.now();
         let position = match start {
             Start::TrimHorizon => Position::ZERO,
-            Start::Latest => self.tip(shard)?,
+            Start::Latest => self.tip(stream, shard)?,
             Start::At(number) => Position(parse_number(stream, shard, number)?.position),
             Start::After(number) => {
                 Position(parse_number(stream, shard, number)?.position).next_lower_bound()
@@ -102,7 +102,7 @@ impl Streams {
             Start::Time(given) if *given > now => {
                 return Err(Error::TimestampInFuture { given: *given, now });
             }
-            Start::Time(time) => self.position_at(shard, *time).await?,
+            Start::Time(time) => self.position_at(stream, shard, *time).await?,
         };
         Ok(Cursor { generation: stream.generation, shard: shard.index, position, created: now })
     }
@@ -165,7 +165,8 @@ impl Streams {
             return Err(read_throttled(stream, shard));
         }
         let budget = ReadBudget { records_max, bytes_max: PAGE_BYTES_MAX };
-        let found = self.read_kept(shard, cursor.position, state.horizon(now), budget).await?;
+        let found =
+            self.read_kept(stream, shard, cursor.position, state.horizon(now), budget).await?;
         let ended = found.closed_end && !shard.is_open();
         let next = (!ended).then_some(Cursor { position: found.next, created: now, ..cursor });
         let children = if ended { state.shards.children_of(shard.index) } else { Vec::new() };
@@ -194,30 +195,54 @@ impl Streams {
     /// Reads what retention has kept: nothing that arrived before `horizon`.
     pub(crate) async fn read_kept(
         &self,
+        stream: &Stream,
         shard: &Shard,
         position: Position,
         horizon: UnixMillis,
         budget: ReadBudget,
     ) -> Result<ReadPage, Error> {
-        let page = self.0.store.read(shard.log, ReadFrom::Position(position), budget).await?;
+        let page = self.read_log(stream, shard, ReadFrom::Position(position), budget).await?;
         match page.records.first() {
             Some(first) if first.arrival < horizon => {
-                Ok(self.0.store.read(shard.log, ReadFrom::Time(horizon), budget).await?)
+                self.read_log(stream, shard, ReadFrom::Time(horizon), budget).await
             }
             _ => Ok(page),
         }
     }
 
-    fn tip(&self, shard: &Shard) -> Result<Position, Error> {
-        let tail = self.0.store.tail(shard.log);
-        tail.map(|tail| tail.next).ok_or(Error::Corrupt("a shard without a log"))
+    /// A log that is gone went with its shard, or with the whole stream, a moment ago.
+    async fn read_log(
+        &self,
+        stream: &Stream,
+        shard: &Shard,
+        from: ReadFrom,
+        budget: ReadBudget,
+    ) -> Result<ReadPage, Error> {
+        match self.0.store.read(shard.log, from, budget).await {
+            Err(ReadError::UnknownLog(_)) => Err(gone(stream, shard)),
+            read => Ok(read?),
+        }
     }
 
-    async fn position_at(&self, shard: &Shard, time: UnixMillis) -> Result<Position, Error> {
+    fn tip(&self, stream: &Stream, shard: &Shard) -> Result<Position, Error> {
+        let tail = self.0.store.tail(shard.log);
+        tail.map(|tail| tail.next).ok_or_else(|| gone(stream, shard))
+    }
+
+    async fn position_at(
+        &self,
+        stream: &Stream,
+        shard: &Shard,
+        time: UnixMillis,
+    ) -> Result<Position, Error> {
         let budget = ReadBudget { records_max: 1, bytes_max: 1 };
-        let page = self.0.store.read(shard.log, ReadFrom::Time(time), budget).await?;
+        let page = self.read_log(stream, shard, ReadFrom::Time(time), budget).await?;
         Ok(page.records.first().map_or(page.next, |record| record.position))
     }
+}
+
+fn gone(stream: &Stream, shard: &Shard) -> Error {
+    Error::ShardMissing(stream.name.clone(), shard.index)
 }
 
 fn read_throttled(stream: &Stream, shard: &Shard) -> Error {

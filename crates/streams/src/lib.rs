@@ -22,6 +22,7 @@ mod on_demand;
 mod put;
 pub mod quotas;
 mod record;
+mod removal;
 mod reshard;
 mod rows;
 mod scaling;

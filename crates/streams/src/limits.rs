@@ -34,6 +34,11 @@ pub const EVENT_RECORDS_MAX: usize = 5_000;
 pub const CONSUMERS_PER_STREAM_MAX: usize = 20;
 /// Consumers of one stream that may be CREATING (API reference, RegisterStreamConsumer).
 pub const CONSUMERS_CREATING_MAX: usize = 5;
+/// Shards that one commit takes away, of streams with any number of closed ones: about an eighth of
+/// what a commit may hold (`store`'s limits).
+pub const SHARDS_PER_COMMIT_MAX: usize = 10_000;
+/// After how long a removal that failed is tried again.
+pub const REMOVAL_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Shards of one stream that may be open (API reference, UpdateShardCount).
 pub const OPEN_SHARDS_PER_STREAM_MAX: u32 = 10_000;
 /// Open provisioned shards of an account in one of [`LARGE_REGIONS`], under `--limits aws`

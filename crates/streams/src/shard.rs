@@ -137,11 +137,13 @@ impl ShardMap {
         ShardMap::new(shards)
     }
 
-    /// This map without some shards.
-    pub fn without(&self, gone: &[u32]) -> Self {
-        ShardMap::new(
-            self.shards.iter().filter(|shard| !gone.contains(&shard.index)).cloned().collect(),
-        )
+    /// This map without some shards, which are in order.
+    pub fn without(self, gone: &[u32]) -> Self {
+        if gone.is_empty() {
+            return self;
+        }
+        let is_kept = |shard: &&Arc<Shard>| gone.binary_search(&shard.index).is_err();
+        ShardMap::new(self.shards.iter().filter(is_kept).cloned().collect())
     }
 
     /// All shards by index.

@@ -246,7 +246,8 @@ impl Subscription {
         let shard = state.shards.get(self.shard).ok_or_else(missing)?;
         let budget = ReadBudget { records_max: EVENT_RECORDS_MAX, bytes_max: EVENT_BYTES_MAX };
         let horizon = state.horizon(now);
-        let page = self.streams.read_kept(shard, self.position, horizon, budget).await?;
+        let page =
+            self.streams.read_kept(&self.stream, shard, self.position, horizon, budget).await?;
         self.position = page.next;
         let behind_ms = behind_ms(&page, now);
         if page.closed_end && !shard.is_open() {

@@ -7,7 +7,7 @@ use store::{LogId, Position, ReadBudget, ReadFrom};
 
 use crate::engine::{Inner, Plan, Streams};
 use crate::error::Error;
-use crate::limits::{TRIM_EVERY, TRIMS_PER_COMMIT_MAX};
+use crate::limits::{SHARDS_PER_COMMIT_MAX, TRIM_EVERY, TRIMS_PER_COMMIT_MAX};
 use crate::shard::Shard;
 use crate::stream::{Stream, StreamState};
 
@@ -82,8 +82,8 @@ fn has_expired(shard: &Shard, horizon: UnixMillis) -> bool {
 }
 
 fn plan_expiry(state: &StreamState, horizon: UnixMillis) -> Plan {
-    let gone: Vec<_> =
-        state.shards.all().iter().filter(|shard| has_expired(shard, horizon)).collect();
+    let gone = state.shards.all().iter().filter(|shard| has_expired(shard, horizon));
+    let gone: Vec<_> = gone.take(SHARDS_PER_COMMIT_MAX).collect();
     if gone.is_empty() {
         return Plan::default();
     }

@@ -1,5 +1,7 @@
 //! A whole server inside a test, as a Rust user would run one.
 
+mod hostile;
+
 use bytes::Bytes;
 use levada::{Client, ClientError, Server, ServerConfig};
 use model::kinesis::{op, shapes};
@@ -15,8 +17,12 @@ async fn started(config: ServerConfig) -> (Server, Client) {
 }
 
 async fn create(client: &Client) {
+    create_stream(client, STREAM).await;
+}
+
+async fn create_stream(client: &Client, name: &str) {
     let input = shapes::CreateStreamInput {
-        stream_name: STREAM.to_owned(),
+        stream_name: name.to_owned(),
         shard_count: Some(1),
         ..shapes::CreateStreamInput::default()
     };
@@ -24,18 +30,32 @@ async fn create(client: &Client) {
 }
 
 async fn put(client: &Client, data: &'static str) -> String {
+    put_record(client, STREAM, data.to_owned()).await
+}
+
+async fn put_record(client: &Client, name: &str, data: String) -> String {
     let input = shapes::PutRecordInput {
-        stream_name: Some(STREAM.to_owned()),
-        data: Blob(Bytes::from_static(data.as_bytes())),
+        stream_name: Some(name.to_owned()),
+        data: Blob(Bytes::from(data)),
         partition_key: Some("k".to_owned()),
         ..shapes::PutRecordInput::default()
     };
     client.call::<op::PutRecord>(&input).await.expect("a put").sequence_number
 }
 
+/// The data of a stream of one shard.
+async fn read_stream(client: &Client, name: &str) -> Vec<String> {
+    let text = |record: shapes::Record| String::from_utf8_lossy(&record.data).into_owned();
+    read_from(client, name).await.into_iter().map(text).collect()
+}
+
 async fn read(client: &Client) -> Vec<shapes::Record> {
+    read_from(client, STREAM).await
+}
+
+async fn read_from(client: &Client, name: &str) -> Vec<shapes::Record> {
     let input = shapes::GetShardIteratorInput {
-        stream_name: Some(STREAM.to_owned()),
+        stream_name: Some(name.to_owned()),
         shard_id: "shardId-000000000000".to_owned(),
         shard_iterator_type: shapes::ShardIteratorType::TrimHorizon,
         ..shapes::GetShardIteratorInput::default()
