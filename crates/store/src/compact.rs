@@ -13,7 +13,8 @@ use crate::compact_plan::{Policy, RETENTION_CLASSES, pick};
 use crate::core::{Core, FolderState};
 use crate::id::{LogId, Position, TableId};
 use crate::limits::{
-    COMPACT_LOOK_EVERY, COMPACT_RETRY_AFTER, SEGMENT_BLOCK_BYTES, SEGMENTS_PER_CLASS_MAX,
+    COMPACT_LOOK_EVERY, COMPACT_RETRY_AFTER, READ_AHEAD_BYTES_MAX, SEGMENT_BLOCK_BYTES,
+    SEGMENTS_PER_CLASS_MAX,
 };
 use crate::manifest::SegmentState;
 use crate::merge::{Run, write_row_blocks};
@@ -74,6 +75,8 @@ struct BlockRef {
 struct Compaction {
     inputs: Vec<Arc<Segment>>,
     directories: Vec<Directory>,
+    /// Up to where the disk has been told that each input is going to be read.
+    expected: Vec<u64>,
     /// What is still to be written, by retention class, last first.
     left: BTreeMap<u8, Vec<BlockRef>>,
     /// Whether the rows are still to be written: into the first segment.
@@ -278,7 +281,9 @@ impl Core {
         if rows_left && left.is_empty() {
             left.insert(0, Vec::new());
         }
-        Ok(Compaction { inputs, directories, left, rows_left, output: None, done: Vec::new() })
+        let expected = vec![0; inputs.len()];
+        let (output, done) = Default::default();
+        Ok(Compaction { inputs, directories, expected, left, rows_left, output, done })
     }
 
     fn finish_compaction(&self, folder: &FolderState, finished: Compaction) -> io::Result<()> {
@@ -390,13 +395,16 @@ impl Compaction {
     }
 
     /// Copies what is kept of a block; how much was read.
-    fn copy(&self, core: &Core, output: &mut Output, own: BlockRef) -> Result<u64, Halt> {
-        let (segment, directory) =
-            (&self.inputs[own.input as usize], &self.directories[own.input as usize]);
-        let block = &directory[own.index as usize];
+    fn copy(&mut self, core: &Core, output: &mut Output, own: BlockRef) -> Result<u64, Halt> {
+        let input = own.input as usize;
+        let (segment, block) = (&self.inputs[input], &self.directories[input][own.index as usize]);
         let kept_from = core.kept_from(own.log).unwrap_or(Position::MAX);
         if block.header.end() <= kept_from {
             return Ok(0);
+        }
+        if block.at >= self.expected[input] {
+            segment.file()?.expect_read(block.at, READ_AHEAD_BYTES_MAX);
+            self.expected[input] = block.at + READ_AHEAD_BYTES_MAX;
         }
         let source = segment.source(block)?;
         let verify = core.sabotage.verifies();

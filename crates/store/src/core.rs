@@ -17,7 +17,7 @@ use crate::error::StoreError;
 use crate::flush::{FlushSignal, KeptChunks, Unflushed};
 use crate::health::Condition;
 use crate::lane::{Lane, LaneError, Place, Sabotage, Written, is_full};
-use crate::limits::{CHUNK_BYTES_MAX, COMMIT_BYTES_MAX};
+use crate::limits::{CHUNK_BYTES_MAX, COMMIT_BYTES_MAX, EPOCH_POSITIONS, EPOCH_POSITIONS_LAST};
 use crate::logs::{Chunk, Logs};
 use crate::manifest::{self, Manifest};
 use crate::mutant::{self, Mutant};
@@ -132,8 +132,8 @@ impl Core {
     /// Takes what waits and sequences it while the lane is busy with something else.
     pub(crate) fn encode_step(&self) {
         let mut sequencer = self.sequencer();
-        if self.condition.is_poisoned() {
-            // Nothing is numbered between a lane's failure and the next lane.
+        if self.condition.is_poisoned() || sequencer.is_used_up(self.epoch_positions()) {
+            // Nothing is numbered between a lane's end and the next lane.
             return;
         }
         self.queue.drain(sequencer.backlog());
@@ -169,7 +169,29 @@ impl Core {
         };
         let Some(sealed) = sealed else { return collected };
         self.commit(sealed);
+        self.renew_epoch();
         true
+    }
+
+    fn epoch_positions(&self) -> u64 {
+        match self.folder.as_ref().and_then(|folder| folder.ring.as_ref()) {
+            Some(_) => EPOCH_POSITIONS,
+            None => EPOCH_POSITIONS_LAST,
+        }
+    }
+
+    /// Ends the lane, and opens the next in the next epoch, when a log runs out of positions.
+    fn renew_epoch(&self) {
+        {
+            let sequencer = self.sequencer();
+            if !sequencer.is_used_up(self.epoch_positions()) || !sequencer.is_between_chunks() {
+                return;
+            }
+            self.condition.poisoned.store(true, Ordering::Release);
+        }
+        if !self.reopen() {
+            tracing::error!("a log has no positions left in this epoch: restart");
+        }
     }
 
     fn bucket(&self) -> Option<&Arc<BucketDisk>> {

@@ -250,3 +250,38 @@ async fn lanes_that_fail_under_load_lose_nothing() {
     assert!(epochs.len() > 2, "{epochs:?}");
     store.close().await;
 }
+
+/// A log that has used up half of an epoch's positions goes on in the next epoch, and so does everybody.
+#[test]
+fn a_log_that_runs_out_of_positions_goes_on_in_the_next_epoch() {
+    use crate::error::StoreError;
+    use crate::id::Position;
+    use crate::limits::EPOCH_POSITIONS;
+    let mut workload = Workload::new(Sabotage::None);
+    workload.commit(2, &[], &[], &[]);
+    workload.step();
+    let late = Position::new(1, EPOCH_POSITIONS - 2);
+    let core = workload.core();
+    let entry = core.logs.get(workload.logs[0]).unwrap();
+    entry.state().next = late;
+    entry.state().trim(late);
+    core.sequencer().abandon(&core.logs, &StoreError::DiskFull);
+    for _ in 0..4 {
+        workload.append(&[0, 1], 100);
+        workload.step();
+    }
+    assert!(workload.core().condition.health().ready);
+    let shown = look(workload.core(), &workload.logs).unwrap();
+    let positions = |log: usize| {
+        let own = &shown.records[&workload.logs[log]];
+        own.iter().map(|(at, _)| (at.epoch(), at.counter())).collect::<Vec<_>>()
+    };
+    let half = EPOCH_POSITIONS;
+    assert_eq!(positions(0), [(1, half - 2), (1, half - 1), (2, 0), (2, 1)]);
+    assert_eq!(positions(1), [(1, 0), (1, 1), (2, 0), (2, 1)]);
+    workload.reopen();
+    let mut again = look(workload.core(), &workload.logs).unwrap();
+    // The trim of this test was never written.
+    again.damaged = shown.damaged;
+    assert_eq!(again, shown);
+}

@@ -8,11 +8,12 @@ use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Advice, FlockOperation, OFlags, fadvise};
 
-use crate::limits::CHUNK_ALIGN;
+use crate::limits::{CHUNK_ALIGN, LOCK_POLL};
 use crate::mutant::{self, Mutant};
 
 /// Readable and writable by the owner only: the folder holds keys and other people's data.
@@ -46,6 +47,14 @@ pub(crate) trait Disk: Send + Sync + Debug {
     /// Claims the folder for this process by locking `name`, until the lock is dropped; `None` if
     /// another process has it.
     fn lock(&self, name: &str) -> io::Result<Option<Box<dyn Send + Sync>>>;
+    /// The same, waiting so long for a process that is about to let it go.
+    fn lock_within(
+        &self,
+        name: &str,
+        _limit: Duration,
+    ) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        self.lock(name)
+    }
     /// Makes a small file whole and durably; an error if the name is taken.
     fn put_new(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
     /// What people call this folder or the file in it.
@@ -151,6 +160,17 @@ impl Disk for RealDisk {
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn lock_within(&self, name: &str, limit: Duration) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        for _ in 0..limit.as_millis() / LOCK_POLL.as_millis() {
+            if let Some(lock) = self.lock(name)? {
+                return Ok(Some(lock));
+            }
+            // A process that has been killed may take a moment to be gone.
+            std::thread::sleep(LOCK_POLL);
+        }
+        self.lock(name)
     }
 
     fn put_new(&self, name: &str, bytes: &[u8]) -> io::Result<()> {

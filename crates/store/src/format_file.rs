@@ -4,6 +4,7 @@ use std::io;
 
 use crate::disk::{self, Disk};
 use crate::error::OpenError;
+use crate::limits::LOCK_WAIT_MAX;
 use crate::manifest::MANIFEST_FOLDER;
 use crate::ring::RING_FOLDER;
 use crate::segment::SEGMENT_FOLDER;
@@ -36,7 +37,8 @@ pub(crate) fn claim(disk: &dyn Disk) -> Result<Box<dyn Send + Sync>, OpenError> 
         None if present.iter().all(ours) => {}
         None => return Err(OpenError::Foreign(disk.path(""))),
     }
-    let lock = disk.lock(LOCK_NAME).map_err(failed("lock the data folder"))?;
+    let lock = disk.lock_within(LOCK_NAME, LOCK_WAIT_MAX);
+    let lock = lock.map_err(failed("lock the data folder"))?;
     let lock = lock.ok_or_else(|| OpenError::Locked(disk.path("")))?;
     for folder in [RING_FOLDER, SEGMENT_FOLDER, MANIFEST_FOLDER] {
         disk.make_folder(folder).map_err(failed("make a folder in"))?;

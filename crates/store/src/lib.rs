@@ -62,6 +62,8 @@ mod model_tests;
 #[cfg(test)]
 mod read_tests;
 #[cfg(test)]
+mod scale_tests;
+#[cfg(test)]
 mod sim_disk;
 #[cfg(test)]
 mod simulation;

@@ -48,7 +48,7 @@ pub const QUEUE_SHARE: u64 = 2;
 pub const TAIL_SHARE: u64 = 4;
 
 /// The share of chunks that stay for readers near the tail once they are flushed.
-pub const KEPT_SHARE: u64 = 4;
+pub const KEPT_SHARE: u64 = 3;
 
 /// The share of the tables' rows.
 pub const TABLE_SHARE: u64 = 8;
@@ -57,7 +57,7 @@ pub const TABLE_SHARE: u64 = 8;
 pub const BLOCK_CACHE_SHARE: u64 = 4;
 
 /// The share of the segments' directories.
-pub const DIRECTORY_SHARE: u64 = 1;
+pub const DIRECTORY_SHARE: u64 = 2;
 
 /// The share of reads that are at the disk.
 pub const READ_SHARE: u64 = 2;
@@ -77,10 +77,23 @@ pub const fn body_bytes(memory_bytes: u64) -> usize {
 pub const READ_MARKS_MAX: usize = 8192;
 
 /// How far ahead of a sequential reader the disk is told what will be asked for.
-pub const READ_AHEAD_BYTES_MAX: u64 = 8 * 1024 * 1024;
+pub const READ_AHEAD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Segments per retention class, at most: each costs every cold read a look into its directory.
 pub const SEGMENTS_PER_CLASS_MAX: usize = 64;
+
+/// Positions that a log is given in one epoch, of the 2^39 there are: then the next lane is opened, in
+/// the next epoch. A second's worth of records is a millionth of what is left.
+pub const EPOCH_POSITIONS: u64 = 1 << 38;
+
+/// The same where no lane follows another without a restart, as in a bucket: writes are then refused.
+pub const EPOCH_POSITIONS_LAST: u64 = (1 << 39) - (1 << 32);
+
+/// How long a start waits for the process before it to let the folder go.
+pub const LOCK_WAIT_MAX: Duration = Duration::from_secs(3);
+
+/// How often it looks.
+pub const LOCK_POLL: Duration = Duration::from_millis(20);
 
 /// One ring file.
 pub const RING_FILE_BYTES: u64 = 16 * 1024 * 1024;
@@ -217,6 +230,16 @@ pub const BUCKET_READ_RETRIES_MAX: usize = 4;
 
 /// Small reads of a segment fetch this much, for the ones that follow.
 pub const BUCKET_WINDOW_BYTES: u64 = 1024 * 1024;
+
+/// What is announced is fetched in one request of at most this.
+pub const BUCKET_AHEAD_READ_BYTES: u64 = READ_AHEAD_BYTES_MAX;
+
+/// Fetched pieces that are held, of all segments together: what a compaction reads, and some readers.
+pub const BUCKET_WINDOWS_MAX: usize = 12;
+
+/// A segment larger than this is put in parts of this size: ten thousand parts, which is what S3 takes,
+/// are 80 GiB.
+pub const BUCKET_PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// Puts of the probe that race for one name. Some stores let the losers wait a second each.
 pub const BUCKET_PROBE_RACERS: usize = 4;

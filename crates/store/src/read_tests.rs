@@ -92,3 +92,23 @@ fn a_record_larger_than_the_budget_is_read_and_ends_the_page() {
         from = page.next;
     }
 }
+
+/// A follower is a cursor and a wake-up: one that nobody asks for long keeps nothing in memory.
+#[test]
+fn a_slow_follower_holds_no_chunk() {
+    let workload = filled(Config { kept_bytes_max: 0, ..small() });
+    let core = workload.core();
+    let entry = core.logs.get(workload.logs[0]).unwrap();
+    let follower = crate::Follower::new(Some(std::sync::Arc::clone(&entry)));
+    let read = page(core, &workload, Position::new(1, 0), false).unwrap();
+    let chunks: Vec<_> = entry
+        .state()
+        .recent
+        .iter()
+        .map(|recent| std::sync::Arc::downgrade(&recent.chunk))
+        .collect();
+    drop(read);
+    core.flush().unwrap();
+    assert!(chunks.len() == 9 && chunks.iter().all(|chunk| chunk.upgrade().is_none()));
+    drop(follower);
+}

@@ -203,6 +203,12 @@ impl Segments {
         }
     }
 
+    /// What the directories in memory take.
+    #[cfg(test)]
+    pub(crate) fn directory_bytes(&self) -> u64 {
+        self.directories.weight()
+    }
+
     /// Forgets the directory of a segment that is gone.
     pub(crate) fn forget(&self, segment: &Segment) {
         self.directories.remove(&segment.state.number);

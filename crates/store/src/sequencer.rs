@@ -70,6 +70,8 @@ pub(crate) struct Sequencer {
     table_bytes: u64,
     table_bytes_max: u64,
     arrival_last: UnixMillis,
+    /// The highest counter given to a record in this lane's epoch.
+    counter_max: u64,
     tables: Arc<Tables>,
     open: OpenChunk,
     backlog: VecDeque<Request>,
@@ -97,6 +99,7 @@ impl Sequencer {
             table_bytes: 0,
             table_bytes_max,
             arrival_last,
+            counter_max: 0,
             tables,
             open: OpenChunk::default(),
             backlog: VecDeque::new(),
@@ -127,6 +130,7 @@ impl Sequencer {
         assert!(self.open.is_empty(), "nothing is numbered between two lanes");
         self.lane = lane;
         self.number_next = 1;
+        self.counter_max = 0;
         self.table_next.clear();
         self.load(logs);
     }
@@ -143,6 +147,16 @@ impl Sequencer {
         if !mutant::is_on(Mutant::KeepOverlay) {
             self.load(logs);
         }
+    }
+
+    /// Whether some log has so few positions left in this epoch that the lane should end.
+    pub(crate) fn is_used_up(&self, counters_max: u64) -> bool {
+        self.counter_max >= counters_max
+    }
+
+    /// Whether nothing has been numbered since the last chunk was taken.
+    pub(crate) fn is_between_chunks(&self) -> bool {
+        self.open.is_empty()
     }
 
     /// The number of the next chunk.
@@ -215,6 +229,7 @@ impl Sequencer {
         let count = append.records.count();
         if count > 0 {
             log.next = first.plus(u64::from(count));
+            self.counter_max = self.counter_max.max(log.next.counter());
             self.open.push_records(append.log, first, count, append.records.body());
         }
         AppendOutcome::Appended { first, arrival: UnixMillis(0) }

@@ -1,6 +1,7 @@
 //! A bucket in the shape of a data folder, for everything that is not the lane: manifests, segments and
 //! small private objects. An object is written in memory and put when it is synced.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +15,14 @@ use super::collect::Condemned;
 use super::objects::chunk_name;
 use super::put_once::{PutOnce, Settled};
 use super::take_over::{CommitManifest, Committed};
-use super::{Bucket, drive};
+use super::{Bucket, Upload, drive};
 use crate::block::Home;
 use crate::disk::{Disk, DiskFile};
 use crate::lane::Sabotage;
-use crate::limits::{BUCKET_COLLECT_EVERY, BUCKET_WINDOW_BYTES};
+use crate::limits::{
+    BUCKET_AHEAD_READ_BYTES, BUCKET_COLLECT_EVERY, BUCKET_PART_BYTES, BUCKET_WINDOW_BYTES,
+    BUCKET_WINDOWS_MAX,
+};
 use crate::manifest::{MANIFEST_FOLDER, parse_number};
 
 /// A bucket as a folder.
@@ -31,6 +35,7 @@ pub(crate) struct BucketDisk {
     /// Whether the store closes, and an answer that does not come is given up.
     pub(crate) closing: Arc<AtomicBool>,
     condemned: Mutex<Condemned>,
+    windows: Arc<Windows>,
 }
 
 impl std::fmt::Debug for BucketDisk {
@@ -45,8 +50,8 @@ fn fenced_error() -> io::Error {
 
 impl BucketDisk {
     pub(crate) fn new(bucket: Arc<dyn Bucket>, clock: Clock, grace: Duration) -> Self {
-        let (fenced, closing, condemned) = Default::default();
-        BucketDisk { bucket, clock, grace, fenced, closing, condemned }
+        let (fenced, closing, condemned, windows) = Default::default();
+        BucketDisk { bucket, clock, grace, fenced, closing, condemned, windows }
     }
 
     fn condemned(&self) -> MutexGuard<'_, Condemned> {
@@ -135,10 +140,26 @@ impl Disk for BucketDisk {
         }))
     }
 
+    fn create_for_streaming(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(StreamedObject {
+            bucket: Arc::clone(&self.bucket),
+            fenced: Arc::clone(&self.fenced),
+            whole: self.create(name)?,
+            name: name.to_owned(),
+            state: Mutex::default(),
+        }))
+    }
+
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let length = self.bucket.length(name)?;
-        let (bucket, name) = (Arc::clone(&self.bucket), name.to_owned());
-        Ok(Arc::new(StoredObject { bucket, name, length, window: Mutex::default() }))
+        let object = StoredObject {
+            bucket: Arc::clone(&self.bucket),
+            name: name.to_owned(),
+            length,
+            window: Arc::default(),
+            windows: Arc::clone(&self.windows),
+        };
+        Ok(Arc::new(object))
     }
 
     fn link(&self, _: &str, _: &str) -> io::Result<()> {
@@ -238,13 +259,133 @@ impl DiskFile for NewObject {
     }
 }
 
-/// An object that is there. Small reads are answered from the piece around the last one.
+/// An object that is written once, from front to back: in parts if it is large, so that it is never in
+/// memory as a whole.
+#[derive(Debug)]
+struct StreamedObject {
+    bucket: Arc<dyn Bucket>,
+    name: String,
+    fenced: Arc<AtomicBool>,
+    /// What it is while it is small.
+    whole: Arc<dyn DiskFile>,
+    state: Mutex<Streamed>,
+}
+
+#[derive(Debug, Default)]
+struct Streamed {
+    /// What is in no part yet, and where it begins.
+    bytes: Vec<u8>,
+    at: u64,
+    upload: Option<Box<dyn Upload>>,
+}
+
+impl StreamedObject {
+    fn state(&self) -> MutexGuard<'_, Streamed> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put_part(&self, state: &mut Streamed) -> io::Result<()> {
+        if self.fenced.load(Ordering::Acquire) {
+            return Err(fenced_error());
+        }
+        let upload = match &mut state.upload {
+            Some(upload) => upload,
+            None => state.upload.insert(self.bucket.begin_upload(&self.name)?),
+        };
+        let part = Bytes::from(std::mem::take(&mut state.bytes));
+        state.at += part.len() as u64;
+        upload.put(part)
+    }
+}
+
+impl Drop for StreamedObject {
+    fn drop(&mut self) {
+        if let Some(upload) = &mut self.state().upload {
+            upload.abort();
+        }
+    }
+}
+
+impl DiskFile for StreamedObject {
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        let mut state = self.state();
+        if at != state.at + state.bytes.len() as u64 {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        state.bytes.extend_from_slice(bytes);
+        if state.bytes.len() < BUCKET_PART_BYTES {
+            return Ok(());
+        }
+        self.put_part(&mut state)
+    }
+
+    fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.state();
+        if state.upload.is_none() {
+            self.whole.write_at(&std::mem::take(&mut state.bytes), 0)?;
+            return self.whole.sync();
+        }
+        if !state.bytes.is_empty() {
+            self.put_part(&mut state)?;
+        }
+        match state.upload.take() {
+            Some(mut upload) => upload.complete(),
+            None => Ok(()),
+        }
+    }
+
+    fn set_length(&self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        let state = self.state();
+        Ok(state.at + state.bytes.len() as u64)
+    }
+}
+
+/// A piece of an object: where it begins, and its bytes.
+type Window = Arc<Mutex<(u64, Bytes)>>;
+
+/// The pieces that are held of all objects, oldest first: only so many.
+#[derive(Debug, Default)]
+struct Windows(Mutex<VecDeque<Window>>);
+
+impl Windows {
+    fn hold(&self, window: &Window, at: u64, bytes: Bytes) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|other| !Arc::ptr_eq(other, window));
+        held.push_back(Arc::clone(window));
+        if held.len() > BUCKET_WINDOWS_MAX
+            && let Some(oldest) = held.pop_front()
+        {
+            *oldest.lock().unwrap_or_else(PoisonError::into_inner) = (0, Bytes::new());
+        }
+        *window.lock().unwrap_or_else(PoisonError::into_inner) = (at, bytes);
+    }
+}
+
+/// An object that is there. Small reads, and those that were announced, are answered from a piece of it.
 #[derive(Debug)]
 struct StoredObject {
     bucket: Arc<dyn Bucket>,
     name: String,
     length: u64,
-    window: Mutex<(u64, Bytes)>,
+    window: Window,
+    windows: Arc<Windows>,
+}
+
+impl StoredObject {
+    /// What the window has of these bytes.
+    fn held(&self, at: u64, bytes: usize) -> Option<Bytes> {
+        let window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = at.checked_sub(window.0)?;
+        Some(window.1.slice(range(from, bytes, window.1.len()).ok()?))
+    }
 }
 
 impl DiskFile for StoredObject {
@@ -254,11 +395,8 @@ impl DiskFile for StoredObject {
 
     fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
         range(at, bytes.len(), self.length as usize)?;
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(from) = at.checked_sub(window.0)
-            && let Ok(range) = range(from, bytes.len(), window.1.len())
-        {
-            bytes.copy_from_slice(&window.1[range]);
+        if let Some(held) = self.held(at, bytes.len()) {
+            bytes.copy_from_slice(&held);
             return Ok(());
         }
         let wanted = (bytes.len() as u64).max(BUCKET_WINDOW_BYTES).min(self.length - at);
@@ -267,9 +405,21 @@ impl DiskFile for StoredObject {
         let found = self.bucket.get_range(&self.name, at, asked)?;
         bytes.copy_from_slice(&found[range(0, bytes.len(), found.len())?]);
         if small {
-            *window = (at, found);
+            self.windows.hold(&self.window, at, found);
         }
         Ok(())
+    }
+
+    /// One request instead of many.
+    fn expect_read(&self, at: u64, bytes: u64) {
+        let bytes = bytes.min(BUCKET_AHEAD_READ_BYTES).min(self.length.saturating_sub(at));
+        if bytes == 0 || self.held(at, bytes as usize).is_some() {
+            return;
+        }
+        // Who then reads it asks again, and is told what is wrong.
+        if let Ok(found) = self.bucket.get_range(&self.name, at, bytes) {
+            self.windows.hold(&self.window, at, found);
+        }
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -309,5 +459,57 @@ impl DiskFile for HeldObject {
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.0.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::bucket::ObjectBucket;
+
+    /// Bytes that say where they are.
+    fn piece(at: u64, bytes: usize) -> Vec<u8> {
+        (at..at + bytes as u64).map(|at| (at / 251) as u8).collect()
+    }
+
+    #[test]
+    fn a_large_object_is_put_in_parts_and_read_in_pieces() {
+        let objects = Arc::new(InMemory::new());
+        let bucket: Arc<dyn Bucket> = Arc::new(ObjectBucket::memory(objects));
+        let disk = BucketDisk::new(bucket, Clock::system(), Duration::ZERO);
+        for (name, pieces) in [("segments/small", 1_u64), ("segments/large", 21)] {
+            let file = disk.create_for_streaming(name).unwrap();
+            let mebi = 1024 * 1024;
+            for at in (0..pieces).map(|index| index * mebi) {
+                file.write_at(&piece(at, mebi as usize), at).unwrap();
+            }
+            assert!(disk.open(name).is_err(), "{name} is there before it is synced");
+            file.sync().unwrap();
+            let stored = disk.open(name).unwrap();
+            assert_eq!(stored.length().unwrap(), pieces * mebi);
+            stored.expect_read(100, 3 * mebi);
+            for at in [0, 100, 500_000, (pieces - 1) * mebi] {
+                let mut found = vec![0; 300_000];
+                stored.read_at(&mut found, at).unwrap();
+                assert!(found == piece(at, 300_000), "{name} at {at}");
+            }
+        }
+        let given_up = disk.create_for_streaming("segments/none").unwrap();
+        given_up.write_at(&piece(0, 9 * 1024 * 1024), 0).unwrap();
+        drop(given_up);
+        assert!(disk.open("segments/none").is_err());
+    }
+
+    #[test]
+    fn only_so_many_pieces_are_held() {
+        let windows = Windows::default();
+        let each: Vec<Window> = (0..BUCKET_WINDOWS_MAX + 3).map(|_| Window::default()).collect();
+        for _ in 0..2 {
+            each.iter().for_each(|window| windows.hold(window, 7, Bytes::from_static(b"x")));
+        }
+        let held = each.iter().filter(|window| !window.lock().unwrap().1.is_empty()).count();
+        assert_eq!(held, BUCKET_WINDOWS_MAX);
     }
 }

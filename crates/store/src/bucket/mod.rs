@@ -97,6 +97,9 @@ pub(crate) trait Bucket: Send + Sync + Debug {
     fn call_all(&self, asks: Vec<Ask>) -> Vec<Answer>;
     /// Part of an object.
     fn get_range(&self, name: &str, at: u64, bytes: u64) -> io::Result<Bytes>;
+    /// Begins an object that is put in parts. Nobody else may put one of this name: parts know no
+    /// condition.
+    fn begin_upload(&self, name: &str) -> io::Result<Box<dyn Upload>>;
     /// An object's length.
     fn length(&self, name: &str) -> io::Result<u64>;
     /// The names directly below the bucket's root.
@@ -107,6 +110,16 @@ pub(crate) trait Bucket: Send + Sync + Debug {
     fn pause(&self, pause: Duration);
     /// What people call this object.
     fn address(&self, name: &str) -> String;
+}
+
+/// An object on its way in parts. Unless it is completed there is no object.
+pub(crate) trait Upload: Send + Debug {
+    /// Puts the next part.
+    fn put(&mut self, part: Bytes) -> io::Result<()>;
+    /// Makes the parts an object.
+    fn complete(&mut self) -> io::Result<()>;
+    /// Gives the parts up.
+    fn abort(&mut self);
 }
 
 /// How long to wait before asking again after `tries` answers that did not come.

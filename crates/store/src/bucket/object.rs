@@ -12,13 +12,13 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
-    RetryConfig,
+    BackoffConfig, ClientOptions, Error, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode,
+    PutOptions, RetryConfig,
 };
 use stdx::Clock;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::{Answer, Ask, Bucket, Listed, Reply};
+use super::{Answer, Ask, Bucket, Listed, Reply, Upload};
 use crate::config::BucketLocation;
 use crate::error::OpenError;
 use crate::limits::{
@@ -127,18 +127,65 @@ impl ObjectBucket {
         ObjectBucket { objects, runtime: None, clock: Wait(Clock::system()) }
     }
 
-    /// Waits for `future`, on whatever thread: also one that drives a runtime.
     fn wait<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> io::Result<T> {
-        let Some(runtime) = &self.runtime else {
-            let ready = future.now_or_never();
-            return ready.ok_or_else(|| io::Error::other("memory did not answer at once"));
-        };
-        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-        runtime.spawn(async move { sender.send(future.await) });
-        receiver.recv().map_err(|_| io::Error::other("the bucket's thread has ended"))
+        wait_on(self.runtime.as_ref().map(Runtime::handle), future)
+    }
+}
+
+/// Waits for `future`, on whatever thread: also one that drives a runtime. Memory needs no runtime.
+fn wait_on<T: Send + 'static>(
+    runtime: Option<&Handle>,
+    future: impl Future<Output = T> + Send + 'static,
+) -> io::Result<T> {
+    let Some(runtime) = runtime else {
+        let ready = future.now_or_never();
+        return ready.ok_or_else(|| io::Error::other("memory did not answer at once"));
+    };
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    runtime.spawn(async move { sender.send(future.await) });
+    receiver.recv().map_err(|_| io::Error::other("the bucket's thread has ended"))
+}
+
+/// An object on its way in parts.
+#[derive(Debug)]
+struct ObjectUpload {
+    /// Gone once a part of it could not be put.
+    upload: Option<Box<dyn MultipartUpload>>,
+    wait: Option<Handle>,
+}
+
+impl ObjectUpload {
+    fn take(&mut self) -> io::Result<Box<dyn MultipartUpload>> {
+        self.upload.take().ok_or_else(|| io::Error::other("the upload has failed"))
+    }
+}
+
+impl Upload for ObjectUpload {
+    fn put(&mut self, part: Bytes) -> io::Result<()> {
+        let mut upload = self.take()?;
+        let (upload, put) = wait_on(self.wait.as_ref(), async move {
+            let put = upload.put_part(part.into()).await;
+            (upload, put)
+        })?;
+        put.map_err(io::Error::from)?;
+        self.upload = Some(upload);
+        Ok(())
+    }
+
+    fn complete(&mut self) -> io::Result<()> {
+        let mut upload = self.take()?;
+        let completed = wait_on(self.wait.as_ref(), async move { upload.complete().await })?;
+        completed.map(drop).map_err(io::Error::from)
+    }
+
+    fn abort(&mut self) {
+        if let Ok(mut upload) = self.take() {
+            let _the_store_may_expire_it =
+                wait_on(self.wait.as_ref(), async move { upload.abort().await });
+        }
     }
 }
 
@@ -276,6 +323,13 @@ impl Bucket for ObjectBucket {
         let found =
             self.wait(async move { objects.reads.get_range(&path, at..at + bytes).await })?;
         found.map_err(io::Error::from)
+    }
+
+    fn begin_upload(&self, name: &str) -> io::Result<Box<dyn Upload>> {
+        let (objects, path) = (self.objects.clone(), self.objects.path(name));
+        let begun = self.wait(async move { objects.reads.put_multipart(&path).await })?;
+        let wait = self.runtime.as_ref().map(|runtime| runtime.handle().clone());
+        Ok(Box::new(ObjectUpload { upload: Some(begun.map_err(io::Error::from)?), wait }))
     }
 
     fn length(&self, name: &str) -> io::Result<u64> {

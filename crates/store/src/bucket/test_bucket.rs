@@ -11,7 +11,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutOptions};
 use stdx::{Clock, Entropy, UnixMillis};
 
-use super::{Answer, Ask, Bucket, ObjectBucket, Reply};
+use super::{Answer, Ask, Bucket, ObjectBucket, Reply, Upload};
 use crate::config::Config;
 use crate::core::Core;
 use crate::error::OpenError;
@@ -200,6 +200,10 @@ impl Bucket for TestBucket {
 
     fn get_range(&self, name: &str, at: u64, bytes: u64) -> io::Result<Bytes> {
         self.0.bucket.get_range(name, at, bytes)
+    }
+
+    fn begin_upload(&self, name: &str) -> io::Result<Box<dyn Upload>> {
+        self.0.bucket.begin_upload(name)
     }
 
     fn length(&self, name: &str) -> io::Result<u64> {
