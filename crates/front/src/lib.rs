@@ -23,6 +23,6 @@ mod tls;
 mod transport;
 mod view;
 
-pub use listener::{CorsRule, Drained, Front, FrontConfig, Readiness};
+pub use listener::{Condition, CorsRule, Drained, Front, FrontConfig, Readiness};
 pub use routes::Service;
 pub use tls::{Certificates, CertificatesError};

@@ -24,8 +24,17 @@ use crate::routes::{Routes, Service};
 use crate::throttle::Throttle;
 use crate::tls::Certificates;
 
-/// Names the parts that are not ready; none means ready. Called per probe: keep it cheap.
-pub type Readiness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+/// What a server says of itself.
+#[derive(Clone, Debug, Default)]
+pub struct Condition {
+    /// The parts that are not ready; none means ready.
+    pub missing: Vec<String>,
+    /// What will be a trouble soon.
+    pub warnings: Vec<String>,
+}
+
+/// Tells the server's condition. Called per probe and per scrape of the metrics: keep it cheap.
+pub type Readiness = Arc<dyn Fn() -> Condition + Send + Sync>;
 
 /// Whether scripts of other origins are answered in a browser.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,6 +141,7 @@ impl Shared {
     /// Brings gauges up to date that nobody keeps.
     pub(crate) fn observe(&self) {
         self.body_bytes.set(self.budget.held_bytes() as i64);
+        let _measured = (self.readiness)();
     }
 }
 

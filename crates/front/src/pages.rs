@@ -6,7 +6,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use telemetry::text::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 
-use crate::listener::Shared;
+use crate::listener::{Condition, Shared};
 use crate::respond::Refusal;
 use crate::view::{Headers, view_of};
 
@@ -46,12 +46,13 @@ fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 }
 
 fn readiness(shared: &Shared) -> Page {
-    let mut missing = (shared.readiness)();
+    let Condition { mut missing, warnings } = (shared.readiness)();
     if shared.is_stopping() {
         missing.push("stopping".into());
     }
     if missing.is_empty() {
-        return page(StatusCode::OK, "ready\n".into());
+        let warnings: String = warnings.iter().map(|own| format!("warning: {own}\n")).collect();
+        return page(StatusCode::OK, format!("ready\n{warnings}"));
     }
     page(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join(", ")))
 }

@@ -106,6 +106,16 @@ pub(crate) struct Serve {
     /// are kept in memory only
     #[arg(long, env = "LEVADA_MEMORY", value_name = "SIZE", value_parser = parse_memory)]
     pub(crate) memory: Option<u64>,
+    /// What the data folder may take, at least 128MiB: beyond it records are refused until a trim or a
+    /// deletion has made room
+    #[arg(
+        long,
+        env = "LEVADA_DATA_MAX",
+        value_name = "SIZE",
+        value_parser = parse_data_max,
+        conflicts_with = "bucket"
+    )]
+    pub(crate) data_max: Option<u64>,
     /// Whether signatures are checked
     #[arg(long, env = "LEVADA_AUTH", value_enum, default_value_t = AuthMode::Sigv4)]
     pub(crate) auth: AuthMode,
@@ -507,6 +517,13 @@ fn parse_memory(text: &str) -> Result<u64, &'static str> {
     }
 }
 
+fn parse_data_max(text: &str) -> Result<u64, &'static str> {
+    match parse_bytes(text)? {
+        bytes if bytes < store::limits::DATA_BYTES_MIN => Err("it must be at least 128MiB"),
+        bytes => Ok(bytes),
+    }
+}
+
 fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     const WANTED: &str = "a duration is a whole number and ms, s or m";
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -577,6 +594,8 @@ mod tests {
         assert_eq!(parse_bytes("4096"), Ok(4096));
         assert_eq!(parse_bytes("3GiB"), Ok(3 << 30));
         assert_eq!(parse_memory("256MiB"), Ok(256 << 20));
+        assert_eq!(parse_data_max("1TiB"), Ok(1 << 40));
+        assert!(parse_data_max("127MiB").is_err());
         for wrong in ["", "GiB", "1GB", "1 GiB", "-1", "99999999999TiB", "255MiB"] {
             assert!(parse_memory(wrong).is_err(), "{wrong}");
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use api::kinesis::{InjectedFaults, Kinesis};
 use api::operator::{self, Operator, VirtualClock};
-use front::{Drained, Front, FrontConfig, Readiness, Service};
+use front::{Condition, Drained, Front, FrontConfig, Readiness, Service};
 use identity::{Authority, Identity, KeyPair, KeyRing};
 use stdx::{Clock, Entropy, task};
 use store::{BucketLocation, OpenError, Store};
@@ -56,6 +56,8 @@ pub struct ServerConfig {
     /// What the server may hold in memory, at least [`store::limits::MEMORY_BYTES_MIN`]; otherwise
     /// the usual.
     pub memory_bytes: Option<u64>,
+    /// What the data folder may take, at least [`store::limits::DATA_BYTES_MIN`]; otherwise the disk.
+    pub data_bytes_max: Option<u64>,
     /// The root key pair; `None` for the folder's, which is made on the first start.
     pub root_key: Option<KeyPair>,
     /// Whose certificate TLS connections are shown.
@@ -78,6 +80,7 @@ impl ServerConfig {
             account: "000000000000".to_owned(),
             state_delay: Duration::ZERO,
             memory_bytes: None,
+            data_bytes_max: None,
             root_key: None,
             tls: Tls::Local { names: Vec::new() },
             development: false,
@@ -212,7 +215,7 @@ impl Server {
             },
             services,
             authority(&config, &root_key, &entropy),
-            readiness(&store, &clock),
+            readiness(&store, &clock, &telemetry),
             telemetry,
             clock.clone(),
             entropy,
@@ -282,6 +285,10 @@ async fn open_store(
     };
     let store_config = match config.memory_bytes {
         Some(bytes) => store_config.with_memory(bytes),
+        None => store_config,
+    };
+    let store_config = match config.data_bytes_max {
+        Some(bytes) => store_config.with_data_max(bytes),
         None => store_config,
     };
     let opened = Store::open(store_config, clock.clone(), entropy.clone()).await;
@@ -371,22 +378,35 @@ fn token_key(store: &Store, entropy: &Entropy) -> Result<[u8; 32], StartError> {
         .map_err(|_| StartError::Damaged(format!("{TOKEN_KEY_FILE} holds no key of 32 bytes")))
 }
 
-/// Names what is not ready.
-fn readiness(store: &Store, clock: &Clock) -> Readiness {
+/// Names what is not ready, and what will not be soon; and measures what both are about.
+fn readiness(store: &Store, clock: &Clock, telemetry: &Telemetry) -> Readiness {
     let (store, clock) = (store.clone(), clock.clone());
+    let used = telemetry.gauge("data_bytes", "Bytes that the data folder takes.");
+    let most = telemetry.gauge("data_max_bytes", "Bytes that it may take; 0 without a limit.");
+    let low = telemetry.gauge("data_room_low", "Whether there will be no room for data soon.");
+    let full = telemetry.gauge("data_room_full", "Whether there is none.");
     Arc::new(move || {
         let health = store.health();
+        let (data_bytes, data_bytes_max) = store.data_bytes();
+        used.set(data_bytes as i64);
+        most.set(data_bytes_max.unwrap_or(0) as i64);
+        low.set(i64::from(health.room_low));
+        full.set(i64::from(health.disk_full || health.data_full));
         let parts = [
             (health.stalled, "store: the bucket does not answer"),
             (health.fenced, "store: another process has taken the bucket over; end this one"),
             (health.poisoned && !health.fenced, "store: the lane failed and is being reopened"),
             (health.disk_full, "store: the disk is full"),
+            (health.data_full, "store: the data folder takes all that --data-max allows"),
             (!health.ready, "store: it takes no writes"),
             (clock.is_stepped(), "clock: the wall clock has jumped"),
         ];
         let failing = parts.iter().filter(|(failing, _)| *failing);
         let damaged = health.quarantined.iter().map(|name| format!("store: damaged: {name}"));
-        failing.map(|(_, name)| (*name).to_owned()).chain(damaged).collect()
+        let missing = failing.map(|(_, name)| (*name).to_owned()).chain(damaged).collect();
+        let room = "store: there will be no room for data soon";
+        let warnings = health.room_low.then(|| room.to_owned()).into_iter().collect();
+        Condition { missing, warnings }
     })
 }
 

@@ -99,6 +99,10 @@ pub struct Config {
     pub bucket_ahead_bytes: usize,
     /// How long objects that nobody needs stay in a bucket.
     pub bucket_grace: Duration,
+    /// What the folder may take, at most.
+    pub data_bytes_max: Option<u64>,
+    /// Room that is kept for what makes room on a full disk.
+    pub reserve_bytes: u64,
 }
 
 impl Config {
@@ -151,6 +155,21 @@ impl Config {
         }
     }
 
+    /// The same in a folder that takes at most `bytes`, at least [`limits::DATA_BYTES_MIN`]. The ring,
+    /// and what waits in it, gets its share.
+    #[must_use]
+    pub fn with_data_max(self, bytes: u64) -> Self {
+        let ring_bytes_max = self.ring_bytes_max.min((bytes / 4).max(3 * self.ring_file_bytes));
+        let tail_bytes_max = self.tail_bytes_max.min(ring_bytes_max / 3);
+        Config {
+            ring_bytes_max,
+            tail_bytes_max,
+            flush_bytes: self.flush_bytes.min(tail_bytes_max / 2),
+            data_bytes_max: Some(bytes),
+            ..self
+        }
+    }
+
     fn with(data: DataLocation) -> Self {
         let config = Config {
             data,
@@ -172,6 +191,8 @@ impl Config {
             compact_dead_bytes_min: limits::COMPACT_DEAD_BYTES_MIN,
             bucket_ahead_bytes: limits::BUCKET_AHEAD_BYTES,
             bucket_grace: limits::BUCKET_GRACE,
+            data_bytes_max: None,
+            reserve_bytes: limits::RESERVE_BYTES,
         };
         let shared = config.with_memory(limits::MEMORY_BYTES_DEFAULT);
         Config { memory_bytes_max: limits::MEMORY_LANE_BYTES_MAX, ..shared }

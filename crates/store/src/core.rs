@@ -25,6 +25,7 @@ use crate::open_chunk::{Effects, SealedChunk};
 use crate::publish::publish;
 use crate::queue::{Queue, Request};
 use crate::ring::Ring;
+use crate::room::Reserve;
 use crate::segment::Segments;
 use crate::sequencer::Sequencer;
 use crate::table::Tables;
@@ -38,6 +39,7 @@ pub(crate) struct FolderState {
     pub(crate) bucket: Option<Arc<BucketDisk>>,
     pub(crate) manifest: Mutex<Manifest>,
     pub(crate) segments: Segments,
+    pub(crate) reserve: Reserve,
     /// Given back when dropped.
     pub(crate) lock: Mutex<Option<Box<dyn Send + Sync>>>,
 }
@@ -50,7 +52,8 @@ impl FolderState {
         segments: Segments,
     ) -> Self {
         let (manifest, lock) = (Mutex::new(manifest), Mutex::new(None));
-        FolderState { disk, ring: None, bucket: Some(bucket), manifest, segments, lock }
+        let reserve = Reserve::new(0);
+        FolderState { disk, ring: None, bucket: Some(bucket), manifest, segments, reserve, lock }
     }
 
     /// The number of the next segment. Nothing has it until a manifest says so.
@@ -290,11 +293,12 @@ impl Core {
         let memory_full = self.memory_held.load(Ordering::Relaxed) >= self.config.memory_bytes_max;
         let tail_full = self.unflushed.bytes() >= self.config.tail_bytes_max;
         let failing = self.condition.flush_failed.load(Ordering::Acquire);
-        let unable = memory_full || tail_full && failing;
+        let no_room = memory_full || self.condition.is_disk_full() || self.is_over_budget();
+        let unable = no_room || tail_full && failing;
         if !unable {
             return;
         }
-        let error = if memory_full || self.condition.is_disk_full() {
+        let error = if no_room {
             StoreError::DiskFull
         } else {
             StoreError::Unavailable("its recent data cannot be moved on")
@@ -311,9 +315,6 @@ impl Core {
         let mut committer = self.committer();
         match committer.lane.write(sealed.home.number, &sealed.bytes) {
             Ok(Written::Now(place)) => {
-                if self.unflushed.bytes() < self.config.flush_bytes {
-                    self.condition.set_disk_full(false);
-                }
                 committer.unproven = place.is_some() && !sealed.blocks.is_empty();
                 if committer.lane.wants_spare() {
                     self.flush_signal.wake();
@@ -324,16 +325,14 @@ impl Core {
             Ok(Written::Later) => committer.in_flight.push_back(sealed),
             Err(LaneError::DiskFull) => {
                 drop(committer);
-                self.condition.set_disk_full(true);
-                self.flush_signal.wake();
+                self.run_out_of_room();
                 self.abandon(sealed, &StoreError::DiskFull);
             }
             Err(LaneError::InDoubt(error)) => {
                 drop(committer);
                 tracing::error!(%error, "the lane has failed");
                 if is_full(&error) {
-                    self.condition.set_disk_full(true);
-                    self.flush_signal.wake();
+                    self.run_out_of_room();
                 }
                 self.condition.poisoned.store(true, Ordering::Release);
                 self.abandon(sealed, &StoreError::Unavailable("its lane has failed"));
@@ -396,6 +395,9 @@ impl Core {
         if let Err(error) = manifest::commit(&*folder.disk, &mut next) {
             manifest.number = next.number;
             tracing::error!(%error, "no new lane can be opened");
+            if is_full(&error) {
+                self.run_out_of_room();
+            }
             return false;
         }
         *manifest = next;

@@ -181,6 +181,7 @@ fn a_full_disk_is_a_state() {
     let shown = look(workload.core(), &workload.logs).unwrap();
     assert_eq!(shown.records[&workload.logs[0]].len(), refused - 1);
     workload.disk.set_full(false);
+    workload.core().flush_step();
     workload.append(&[0], 9000);
     workload.step();
     workload.core().flush().unwrap();

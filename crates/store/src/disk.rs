@@ -57,6 +57,10 @@ pub(crate) trait Disk: Send + Sync + Debug {
     }
     /// Makes a small file whole and durably; an error if the name is taken.
     fn put_new(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+    /// Bytes that may still be written, if anybody knows.
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
     /// What people call this folder or the file in it.
     fn path(&self, name: &str) -> PathBuf;
 }
@@ -175,6 +179,11 @@ impl Disk for RealDisk {
 
     fn put_new(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         put_if_absent(self, name, bytes)
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(&self.folder).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     fn path(&self, name: &str) -> PathBuf {

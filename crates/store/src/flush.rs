@@ -156,6 +156,11 @@ impl Core {
     /// segments; how long until it should be looked at again.
     pub(crate) fn flush_step(&self) -> Option<Duration> {
         let folder = self.folder.as_ref()?;
+        let was_full = self.condition.is_disk_full();
+        if was_full && !self.make_room(folder) {
+            self.flush_signal.flushed();
+            return Some(RETRY_AFTER);
+        }
         let wants_spare = self.committer().lane.wants_spare();
         if let (true, Some(ring)) = (wants_spare, &folder.ring)
             && let Err(error) = ring.prepare_spare()
@@ -171,7 +176,9 @@ impl Core {
             self.condition.flush_failed.store(flushed.is_err(), Ordering::Release);
             self.flush_signal.flushed();
             if let Err(error) = flushed {
-                self.condition.set_disk_full(is_full(&error));
+                if is_full(&error) {
+                    self.condition.set_disk_full(true);
+                }
                 tracing::warn!(%error, "a flush has failed and will be tried again");
                 return Some(RETRY_AFTER);
             }
@@ -179,8 +186,17 @@ impl Core {
             if let Err(error) = self.delete_trimmed(folder) {
                 tracing::warn!(%error, "trimmed segments could not be deleted");
             }
+            self.look_at_room();
+            self.is_over_budget();
             return self.look_again_in(self.flush_due_in());
         }
+        if was_full {
+            // Nothing waits, and there was room for the reserve.
+            self.condition.set_disk_full(false);
+        } else if let Err(error) = folder.reserve.keep(&*folder.disk) {
+            tracing::warn!(%error, "no reserve for a full disk");
+        }
+        self.look_at_room();
         self.look_again_in(due_in)
     }
 
@@ -235,6 +251,21 @@ impl Core {
         // Only now does no reader find a chunk that is nowhere but in the ring.
         chunks.iter().for_each(|chunk| chunk.leave_ring());
         Ok(())
+    }
+
+    /// Writes all rows into a segment of their own: those of the earlier ones are not needed then.
+    pub(crate) fn flush_rows(&self, folder: &FolderState) -> io::Result<()> {
+        self.condition.inferred.store(true, Ordering::Relaxed);
+        let number = {
+            let mut manifest = folder.manifest();
+            manifest.segment_next += 1;
+            manifest.segment_next - 1
+        };
+        let (segment, _) =
+            Plan { core: self, folder }.write(number, &[], &[]).inspect_err(|_| {
+                let _partly_written = folder.disk.remove(&crate::segment::name_of(number));
+            })?;
+        self.commit_flush(folder, &[], &[], segment)
     }
 
     fn commit_flush(
@@ -370,7 +401,7 @@ impl Core {
         }
     }
 
-    fn is_trimmed(&self, folder: &FolderState, segment: &Segment) -> bool {
+    pub(crate) fn is_trimmed(&self, folder: &FolderState, segment: &Segment) -> bool {
         let trimmed = |log: LogId, end: Position| {
             self.kept_from(log).is_none_or(|trimmed_below| trimmed_below >= end)
         };
@@ -480,8 +511,12 @@ impl Plan<'_> {
         let changed: u64 = sources.iter().map(|source| u64::from(source.header.body_bytes)).sum();
         let joins_all = joined.iter().any(|segment| segment.state.all_rows);
         let inferred = self.core.condition.inferred.load(Ordering::Relaxed);
-        let all_rows =
-            joins_all || inferred || changed > 0 && self.rows_have_grown(changed, joined.len());
+        let held_by_rows =
+            changed > 0 && self.core.trimmed_but_for_rows(self.folder).next().is_some();
+        let all_rows = joins_all
+            || held_by_rows
+            || inferred
+            || changed > 0 && self.rows_have_grown(changed, joined.len());
         let mut keys = BTreeSet::new();
         if !all_rows {
             for source in &sources {

@@ -18,6 +18,10 @@ pub struct Health {
     pub poisoned: bool,
     /// Whether there is no room; reads go on.
     pub disk_full: bool,
+    /// Whether the folder takes all it may; reads go on.
+    pub data_full: bool,
+    /// Whether there will be no room soon.
+    pub room_low: bool,
     /// Whether the bucket does not answer: writes are refused until it does.
     pub stalled: bool,
     /// Whether another process has taken the bucket over: this one must be ended.
@@ -33,6 +37,8 @@ pub struct Health {
 pub(crate) struct Condition {
     pub(crate) poisoned: AtomicBool,
     pub(crate) disk_full: AtomicBool,
+    data_full: AtomicBool,
+    room_low: AtomicBool,
     pub(crate) stalled: AtomicBool,
     pub(crate) fenced: AtomicBool,
     pub(crate) closed: AtomicBool,
@@ -111,16 +117,41 @@ impl Condition {
         }
     }
 
+    pub(crate) fn set_data_full(&self, full: bool) {
+        if self.data_full.load(Ordering::Relaxed) != full {
+            self.data_full.store(full, Ordering::Release);
+            tracing::warn!(full, "whether the data folder takes all it may has changed");
+        }
+    }
+
+    pub(crate) fn set_room_low(&self, low: bool) {
+        if self.room_low.swap(low, Ordering::AcqRel) != low {
+            if low {
+                tracing::warn!("there will be no room for data soon");
+            } else {
+                tracing::info!("there is room for data again");
+            }
+        }
+    }
+
     pub(crate) fn health(&self) -> Health {
         let places = self.places();
         let reported: Vec<_> = places.iter().filter(|place| !place.accepted).collect();
         let (poisoned, disk_full) = (self.is_poisoned(), self.is_disk_full());
+        let data_full = self.data_full.load(Ordering::Acquire);
         let stalled = self.stalled.load(Ordering::Acquire);
         let closed = self.closed.load(Ordering::Acquire);
         Health {
-            ready: !poisoned && !disk_full && !stalled && !closed && reported.is_empty(),
+            ready: !poisoned
+                && !disk_full
+                && !data_full
+                && !stalled
+                && !closed
+                && reported.is_empty(),
             poisoned,
             disk_full,
+            data_full,
+            room_low: self.room_low.load(Ordering::Acquire),
             stalled,
             fenced: self.fenced.load(Ordering::Acquire),
             closed,

@@ -42,6 +42,7 @@ mod recover;
 mod repair;
 mod request;
 mod ring;
+mod room;
 mod scan;
 mod segment;
 mod sequencer;
@@ -61,6 +62,8 @@ mod encoding_tests;
 mod model_tests;
 #[cfg(test)]
 mod read_tests;
+#[cfg(test)]
+mod room_tests;
 #[cfg(test)]
 mod scale_tests;
 #[cfg(test)]

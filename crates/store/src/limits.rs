@@ -116,6 +116,19 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// What keeping one row in memory costs beside its key and value.
 pub const ROW_OVERHEAD_BYTES: u64 = 96;
 
+/// A file that is removed when the disk is full, so that manifests and chunks without records have
+/// room: many times what both take until the operator or a trim has made some.
+pub const RESERVE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Of the most that a folder may take, in percent: from here on there is a warning.
+pub const DATA_LOW_PERCENT: u64 = 90;
+
+/// Free bytes of the disk below which there is a warning: four flushes.
+pub const FREE_BYTES_LOW: u64 = 4 * FLUSH_BYTES;
+
+/// The least that a folder may be limited to: a ring of three files, and as much again in segments.
+pub const DATA_BYTES_MIN: u64 = 128 * 1024 * 1024;
+
 /// Data that an in-memory store holds, at most: it has no disk to move it to.
 pub const MEMORY_LANE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 

@@ -26,6 +26,7 @@ use crate::open_chunk::Effects;
 use crate::publish::{publish, write_rows};
 use crate::queue::Queue;
 use crate::ring::Ring;
+use crate::room::Reserve;
 use crate::scan::{self, FoundChunk, LaneScan};
 use crate::segment::{SEGMENT_FOLDER, SEGMENT_HEADER_BYTES, Segment, Segments};
 use crate::sequencer::{LOGS_TABLE, Sequencer};
@@ -106,8 +107,10 @@ pub(crate) fn open_folder(
     recovered.start_epoch(lane.epoch);
     let writer = Lane::ring(Arc::clone(&ring), sabotage);
     let (manifest, lock) = (Mutex::new(manifest), Mutex::new(Some(lock)));
-    let folder =
-        Some(FolderState { disk, ring: Some(ring), bucket: None, manifest, segments, lock });
+    let reserve = Reserve::new(config.reserve_bytes);
+    let ring = Some(ring);
+    let folder = FolderState { disk, ring, bucket: None, manifest, segments, reserve, lock };
+    let folder = Some(folder);
     let queue = Arc::default();
     let parts = Parts { config, clock, entropy, sabotage, recovered, lane, writer, folder, queue };
     Ok(parts.build())

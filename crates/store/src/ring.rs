@@ -99,6 +99,11 @@ impl Ring {
         self.state().files.clone()
     }
 
+    /// What all files take.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.state().files.iter().map(|file| file.bytes).sum()
+    }
+
     /// A file that holds nothing needed: an allocated one if there is one, otherwise a new one.
     pub(crate) fn take(&self) -> Result<Arc<RingFile>, RingError> {
         self.take_within(self.files_max)

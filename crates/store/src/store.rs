@@ -232,6 +232,12 @@ impl Store {
         }
     }
 
+    /// Bytes that the data folder takes, and will take once what is recent has been moved on; 0 without
+    /// a folder. And what it may take, at most.
+    pub fn data_bytes(&self) -> (u64, Option<u64>) {
+        (self.0.core.data_bytes(), self.0.core.config.data_bytes_max)
+    }
+
     /// How the store is.
     pub fn health(&self) -> Health {
         self.0.core.condition.health()

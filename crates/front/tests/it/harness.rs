@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use front::{Certificates, Drained, Front, FrontConfig};
+use front::{Certificates, Condition, Drained, Front, FrontConfig};
 use identity::{Authority, Credentials, Identity, KeyPair, KeyRing, RequestView, sign};
 use stdx::{Clock, Entropy, UnixMillis, task};
 use telemetry::Telemetry;
@@ -85,7 +85,7 @@ impl Server {
             &config,
             toy::services(&clock),
             authority,
-            Arc::new(move || unready.clone()),
+            Arc::new(move || Condition { missing: unready.clone(), ..Condition::default() }),
             telemetry.clone(),
             clock.clone(),
             entropy,

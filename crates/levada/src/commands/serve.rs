@@ -92,6 +92,7 @@ pub(crate) fn config_of(options: &Serve) -> ServerConfig {
         account: options.account.clone(),
         state_delay: options.state_delay,
         memory_bytes: options.memory,
+        data_bytes_max: options.data_max,
         root_key: root_key_from_environment(),
         development: options.dev,
         faults: options.faults,

@@ -75,7 +75,8 @@ pub(super) fn config() -> Config {
         ring_file_bytes: 64 * 1024,
         ring_bytes_max: 768 * 1024,
         flush_bytes: u64::MAX,
-        flush_after: Duration::MAX,
+        flush_after: Duration::ZERO,
+        reserve_bytes: 32 * 1024,
         compact_fan_in: 2,
         compact_step_bytes: 3000,
         compact_bytes_per_second: u64::MAX,
@@ -552,7 +553,7 @@ impl World {
         if self.below(2) == 0 {
             self.chaos().meanwhile = Arc::downgrade(self.core());
         }
-        let _may_fail = self.core().flush();
+        self.core().flush_step();
         self.chaos().meanwhile = Weak::new();
     }
 
@@ -661,7 +662,7 @@ impl World {
             if let Some(Event::Answered { answer: Answer::Done { .. }, .. }) = self.events.last() {
                 return Ok(());
             }
-            let _may_fail = self.core().flush();
+            self.core().flush_step();
         }
         Err(format!("no service on a healthy disk: {:?}", self.core().condition.health()))
     }
