@@ -195,6 +195,10 @@ impl Core {
             self.condition.set_disk_full(false);
         } else if let Err(error) = folder.reserve.keep(&*folder.disk) {
             tracing::warn!(%error, "no reserve for a full disk");
+            if is_full(&error) {
+                self.condition.set_disk_full(true);
+                return Some(RETRY_AFTER);
+            }
         }
         self.look_at_room();
         self.look_again_in(due_in)
@@ -209,7 +213,7 @@ impl Core {
     fn flush_due_in(&self) -> Option<Duration> {
         let since = self.unflushed.state().since;
         let bytes = self.unflushed.bytes();
-        let starved = bytes > 0 && self.condition.is_disk_full();
+        let starved = bytes > 0 && self.condition.is_without_room();
         if bytes >= self.config.flush_bytes || starved {
             return Some(Duration::ZERO);
         }

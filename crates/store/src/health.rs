@@ -117,6 +117,11 @@ impl Condition {
         }
     }
 
+    /// Whether records are refused for want of room, on the disk or in what the folder may take.
+    pub(crate) fn is_without_room(&self) -> bool {
+        self.is_disk_full() || self.data_full.load(Ordering::Acquire)
+    }
+
     pub(crate) fn set_data_full(&self, full: bool) {
         if self.data_full.load(Ordering::Relaxed) != full {
             self.data_full.store(full, Ordering::Release);

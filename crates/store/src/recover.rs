@@ -79,6 +79,8 @@ pub(crate) fn open_folder(
     sabotage: Sabotage,
 ) -> Result<Core, OpenError> {
     let lock = format_file::claim(&*disk)?;
+    let reserve = Reserve::new(config.reserve_bytes);
+    reserve.help_start(&*disk);
     let loaded = manifest::load(&*disk)?;
     let mut manifest = match loaded {
         Some(manifest) => manifest,
@@ -107,7 +109,6 @@ pub(crate) fn open_folder(
     recovered.start_epoch(lane.epoch);
     let writer = Lane::ring(Arc::clone(&ring), sabotage);
     let (manifest, lock) = (Mutex::new(manifest), Mutex::new(Some(lock)));
-    let reserve = Reserve::new(config.reserve_bytes);
     let ring = Some(ring);
     let folder = FolderState { disk, ring, bucket: None, manifest, segments, reserve, lock };
     let folder = Some(folder);

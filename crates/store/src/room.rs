@@ -61,6 +61,13 @@ impl Reserve {
         file.sync()
     }
 
+    /// Gives its room to a start that would have less.
+    pub(crate) fn help_start(&self, disk: &dyn Disk) {
+        if disk.free_bytes().is_some_and(|free| free < self.bytes) {
+            let _not_there = disk.remove(RESERVE_NAME);
+        }
+    }
+
     /// Gives its room away.
     pub(crate) fn release(&self, disk: &dyn Disk) {
         if self.held.swap(false, Ordering::AcqRel) {
@@ -79,6 +86,17 @@ impl Core {
         self.flush_signal.wake();
     }
 
+    /// Writes something small that cannot wait: with the reserve's room, if there is no other.
+    pub(crate) fn write_small(&self, write: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        match write() {
+            Err(error) if is_full(&error) => {
+                self.run_out_of_room();
+                write()
+            }
+            written => written,
+        }
+    }
+
     /// Bytes that the folder takes, and will once everything unflushed is in a segment.
     pub(crate) fn data_bytes(&self) -> u64 {
         let Some(folder) = &self.folder else { return 0 };
@@ -88,9 +106,11 @@ impl Core {
         flushed + ring + self.config.reserve_bytes + self.unflushed.bytes()
     }
 
-    /// Whether records are refused because the folder may not grow any more.
+    /// Whether records are refused because the folder may not grow any more. Manifests and small files
+    /// are not counted one by one: the size of the reserve once more is left for them.
     pub(crate) fn is_over_budget(&self) -> bool {
-        let over = self.config.data_bytes_max.is_some_and(|most| self.data_bytes() >= most);
+        let taken = || self.data_bytes() + self.config.reserve_bytes;
+        let over = self.config.data_bytes_max.is_some_and(|most| taken() >= most);
         self.condition.set_data_full(over);
         over
     }

@@ -175,7 +175,6 @@ fn a_folder_never_takes_more_than_it_may() {
     assert_eq!(count(&core, log), written);
     let below = core.logs.get(log).unwrap().state().next;
     commit(&core, Commit { trims: vec![(log, below)], ..Commit::default() }).unwrap();
-    core.flush().unwrap();
     assert!(resumes(&core, log), "{:?} {}", core.condition.health(), core.data_bytes());
     core.flush_step();
     let health = core.condition.health();

@@ -545,6 +545,11 @@ impl Disk for SimDisk {
         crate::disk::put_if_absent(self, name, bytes)
     }
 
+    fn free_bytes(&self) -> Option<u64> {
+        let state = self.state();
+        state.room.map(|room| (room.saturating_sub(state.allocated.len()) * PAGE) as u64)
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         PathBuf::from("/sim").join(name)
     }

@@ -258,7 +258,9 @@ impl Store {
         match &self.0.core.folder {
             // Who looks for an endpoint has the bucket's address, not the bucket.
             Some(FolderState { bucket: Some(_), .. }) | None => Ok(()),
-            Some(folder) => disk::replace_small(&*folder.disk, name, bytes),
+            Some(folder) => {
+                self.0.core.write_small(|| disk::replace_small(&*folder.disk, name, bytes))
+            }
         }
     }
 

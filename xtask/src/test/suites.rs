@@ -68,7 +68,14 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         name: "durability",
         needs: WITH_PYTHON,
-        files: &["test_durability.py", "test_reshard_load.py", "test_bucket.py", "test_ceph.py"],
+        files: &[
+            "test_durability.py",
+            "test_disk_full.py",
+            "test_disk_full.py",
+            "test_reshard_load.py",
+            "test_bucket.py",
+            "test_ceph.py",
+        ],
     },
     Suite {
         name: "operations",
