@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub(crate) struct Compactor {
     state: Mutex<CompactorState>,
     /// Whether logs have been trimmed or forgotten since the segments were last looked through.
     trimmed: AtomicBool,
+    /// The most that the compaction on its way will have written when it ends.
+    writing_bytes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +53,11 @@ impl Compactor {
     /// Logs have been trimmed or forgotten; whether that is news.
     pub(crate) fn logs_changed(&self) -> bool {
         !self.trimmed.swap(true, Ordering::AcqRel)
+    }
+
+    /// The most that it will have written before what it reads is removed.
+    pub(crate) fn writing_bytes(&self) -> u64 {
+        self.writing_bytes.load(Ordering::Relaxed)
     }
 
     /// The segments that it is reading.
@@ -125,14 +132,25 @@ impl Core {
         }
         if state.running.is_none() {
             match self.next_compaction(folder, &mut state, now) {
-                Ok(Some(running)) => state.running = Some(running),
+                Ok(Some(running)) => {
+                    let bytes = bytes_of(running.inputs.iter().map(|own| &own.state));
+                    if self.would_take_too_much(bytes) {
+                        return Some(COMPACT_RETRY_AFTER);
+                    }
+                    self.compactor.writing_bytes.store(bytes, Ordering::Relaxed);
+                    state.running = Some(running);
+                }
                 Ok(None) if self.condition.is_disk_full() => return Some(COMPACT_RETRY_AFTER),
                 Ok(None) => return self.look_for_trimmed_in(&state, now),
                 Err(halt) => return Some(halt_for(&mut state, halt, now)),
             }
         }
         let mut running = state.running.take()?;
-        match running.step(self, folder) {
+        let stepped = running.step(self, folder);
+        if !matches!(stepped, Ok(Some(_))) {
+            self.compactor.writing_bytes.store(0, Ordering::Relaxed);
+        }
+        match stepped {
             Ok(None) => {
                 let finished = self.finish_compaction(folder, running);
                 finished.map_or_else(

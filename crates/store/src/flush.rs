@@ -260,11 +260,7 @@ impl Core {
     /// Writes all rows into a segment of their own: those of the earlier ones are not needed then.
     pub(crate) fn flush_rows(&self, folder: &FolderState) -> io::Result<()> {
         self.condition.inferred.store(true, Ordering::Relaxed);
-        let number = {
-            let mut manifest = folder.manifest();
-            manifest.segment_next += 1;
-            manifest.segment_next - 1
-        };
+        let number = folder.next_segment_number();
         let (segment, _) =
             Plan { core: self, folder }.write(number, &[], &[]).inspect_err(|_| {
                 let _partly_written = folder.disk.remove(&crate::segment::name_of(number));

@@ -103,14 +103,20 @@ impl Core {
         let segments = folder.segments.list();
         let flushed: u64 = segments.iter().map(|segment| segment.state.bytes_total).sum();
         let ring = folder.ring.as_ref().map_or(0, |ring| ring.bytes());
-        flushed + ring + self.config.reserve_bytes + self.unflushed.bytes()
+        let coming = self.unflushed.bytes() + self.compactor.writing_bytes();
+        flushed + ring + self.config.reserve_bytes + coming
+    }
+
+    /// Whether the folder may not take so much more, even for a while.
+    pub(crate) fn would_take_too_much(&self, bytes: u64) -> bool {
+        let taken = || self.data_bytes() + self.config.reserve_bytes + bytes;
+        self.config.data_bytes_max.is_some_and(|most| taken() >= most)
     }
 
     /// Whether records are refused because the folder may not grow any more. Manifests and small files
     /// are not counted one by one: the size of the reserve once more is left for them.
     pub(crate) fn is_over_budget(&self) -> bool {
-        let taken = || self.data_bytes() + self.config.reserve_bytes;
-        let over = self.config.data_bytes_max.is_some_and(|most| taken() >= most);
+        let over = self.would_take_too_much(0);
         self.condition.set_data_full(over);
         over
     }

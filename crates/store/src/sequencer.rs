@@ -112,6 +112,9 @@ impl Sequencer {
 
     /// Goes back to what is durable.
     fn load(&mut self, logs: &Logs) {
+        if mutant::is_on(Mutant::KeepOverlay) && !self.overlay.is_empty() {
+            return;
+        }
         self.overlay.clear();
         self.logs.clear();
         for (log, entry) in logs.all() {
@@ -144,9 +147,7 @@ impl Sequencer {
             self.number_next = number;
         }
         self.in_flight.clear();
-        if !mutant::is_on(Mutant::KeepOverlay) {
-            self.load(logs);
-        }
+        self.load(logs);
     }
 
     /// Whether some log has so few positions left in this epoch that the lane should end.
