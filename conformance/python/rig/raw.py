@@ -51,8 +51,8 @@ class Answer:
 class _SignedAt(SigV4Auth):
     """Signs as of a given time."""
 
-    def __init__(self, credentials, region, when):
-        super().__init__(credentials, "kinesis", region)
+    def __init__(self, credentials, region, when, service):
+        super().__init__(credentials, service, region)
         self._when = when
 
     def add_auth(self, request):
@@ -64,12 +64,19 @@ class _SignedAt(SigV4Auth):
 
 
 def signed_headers(
-    endpoint, body, headers, key_id=KEY_ID, secret=SECRET, region=REGION, when=None
+    endpoint,
+    body,
+    headers,
+    key_id=KEY_ID,
+    secret=SECRET,
+    region=REGION,
+    when=None,
+    service="kinesis",
 ):
     """The headers with a signature over them and the body."""
     request = AWSRequest("POST", f"{endpoint}/", headers=headers, data=body)
     when = when or datetime.datetime.now(datetime.timezone.utc)
-    _SignedAt(Credentials(key_id, secret), region, when).add_auth(request)
+    _SignedAt(Credentials(key_id, secret), region, when, service).add_auth(request)
     return dict(request.headers.items())
 
 

@@ -42,6 +42,7 @@ pub(super) const SUITES: &[Suite] = &[
             "test_errors.py",
             "test_auth.py",
             "test_unserved.py",
+            "test_operator.py",
             "test_clock.py",
             "test_faults.py",
             "test_metrics.py",

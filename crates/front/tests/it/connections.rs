@@ -45,7 +45,7 @@ pub(crate) fn h2_request(
     request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()
 }
 
-async fn h2_client(server: &Server) -> http2::SendRequest<Full<Bytes>> {
+pub(crate) async fn h2_client(server: &Server) -> http2::SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(server.addr).await.unwrap();
     let (client, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use wire::Injector;
 
 use crate::toy;
 
@@ -38,6 +39,7 @@ pub(crate) struct Setting {
     pub(crate) unready: Vec<String>,
     pub(crate) budget_bytes: usize,
     pub(crate) certificates: Option<Certificates>,
+    pub(crate) injector: Option<Arc<dyn Injector>>,
     pub(crate) limits: bool,
 }
 
@@ -50,6 +52,7 @@ impl Default for Setting {
             unready: Vec::new(),
             budget_bytes: front::limits::BODY_BUDGET_BYTES_DEFAULT,
             certificates: None,
+            injector: None,
             limits: false,
         }
     }
@@ -62,8 +65,16 @@ pub(crate) fn still_clock() -> Clock {
 
 impl Server {
     pub(crate) fn start(setting: Setting) -> Self {
-        let Setting { clock, unsigned, principal, unready, budget_bytes, certificates, limits } =
-            setting;
+        let Setting {
+            clock,
+            unsigned,
+            principal,
+            unready,
+            budget_bytes,
+            certificates,
+            limits,
+            injector,
+        } = setting;
         let entropy = Entropy::system();
         let pair = KeyPair::generate(&entropy);
         let authority = if unsigned {
@@ -79,6 +90,7 @@ impl Server {
         let mut config = FrontConfig::new("127.0.0.1:0".parse().unwrap());
         config.body_budget_bytes = budget_bytes;
         config.certificates = certificates;
+        config.injector = injector;
         config.limits = limits;
         config.elsewhere = &toy::ELSEWHERE;
         let front = Front::bind(

@@ -5,6 +5,7 @@ mod calls;
 mod connections;
 mod harness;
 mod hostile;
+mod injection;
 mod pages;
 mod protocols;
 mod rates;
