@@ -1,5 +1,6 @@
 //! Writes what is generated from `models/`: the crate `model`, and the table of operations.
 
+mod addresses;
 mod coverage;
 mod faults;
 mod model;
@@ -126,6 +127,7 @@ fn generate(root: &Path) -> Result<Vec<(PathBuf, String)>, Failure> {
 fn crate_files(service: &Service<'_>) -> Result<Vec<(PathBuf, String)>, Failure> {
     let folder = PathBuf::from("crates/model/src/generated");
     let parts = [
+        ("addresses", addresses::module(service)?),
         ("shapes", shapes::module(service)?),
         ("validity", validity::module(service)?),
         ("schema", schema::module(service)?),

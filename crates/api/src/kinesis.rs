@@ -1,13 +1,17 @@
 //! Data Streams, operation by operation, grouped by resource.
 
+mod accounts;
 mod address;
 mod capacity;
 mod consumers;
 pub(crate) mod faults;
 pub(crate) mod injected;
 mod iterators;
+mod keys;
 mod measured;
+mod policies;
 mod records;
+mod settings;
 mod shapes;
 mod shards;
 mod streams;

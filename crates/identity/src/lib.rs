@@ -9,6 +9,7 @@ pub mod authority;
 pub mod certificates;
 pub mod keys;
 pub mod limits;
+pub mod policy;
 pub mod seal;
 pub mod sign;
 pub mod sigv4;

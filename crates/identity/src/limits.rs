@@ -29,3 +29,5 @@ pub const LEAF_RENEW_DAYS: u64 = 60;
 pub const CERTIFICATE_GRACE_DAYS: u64 = 1;
 /// The most names in one certificate (our choice; a machine has fewer than ten).
 pub const LEAF_NAMES_MAX: usize = 32;
+/// The longest resource policy. Kinesis publishes no quota; this is DynamoDB's for the same thing.
+pub const POLICY_BYTES_MAX: usize = 20 * 1024;

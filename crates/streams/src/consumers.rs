@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use stdx::UnixMillis;
-use store::{Commit, CommitError, Expect, RowWrite};
+use store::{Commit, CommitError, Expect, RowWrite, Versioned};
 
 use crate::engine::Streams;
 use crate::error::Error;
-use crate::limits::{CONSUMERS_CREATING_MAX, CONSUMERS_PER_STREAM_MAX};
+use crate::limits::{
+    CHANGE_TRIES_MAX, CONSUMERS_CREATING_MAX, CONSUMERS_PER_ADVANTAGE_STREAM_MAX,
+    CONSUMERS_PER_STREAM_MAX,
+};
 use crate::name::StreamName;
 use crate::rows::ConsumerRow;
-use crate::stream::{Status, Stream};
+use crate::stream::{Mode, Status, Stream};
 use crate::tables;
 
 /// A registered consumer.
@@ -51,7 +54,7 @@ impl Streams {
             return Err(Error::ConsumerExists(stream.name.clone(), name.to_owned()));
         }
         let creating = known.iter().filter(|consumer| consumer.status == Status::Creating).count();
-        if known.len() >= CONSUMERS_PER_STREAM_MAX || creating >= CONSUMERS_CREATING_MAX {
+        if known.len() >= self.consumers_max(stream)? || creating >= CONSUMERS_CREATING_MAX {
             return Err(Error::ConsumerLimit(stream.name.clone()));
         }
         let now = self.now();
@@ -61,6 +64,7 @@ impl Streams {
             active_ms: now.after(self.0.config.state_delay).0,
             deleted_ms: None,
             tags,
+            policy: None,
         };
         let key = (stream.generation, name.to_owned());
         let rows = vec![RowWrite::put::<tables::Consumers>(&key, &row, Expect::Absent)];
@@ -71,6 +75,55 @@ impl Streams {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn consumers_max(&self, stream: &Stream) -> Result<usize, Error> {
+        let on_demand = stream.state().row.mode == Mode::OnDemand;
+        let committed = self.commitment(&stream.name.world)?.holds(self.now());
+        Ok(if on_demand && committed {
+            CONSUMERS_PER_ADVANTAGE_STREAM_MAX
+        } else {
+            CONSUMERS_PER_STREAM_MAX
+        })
+    }
+
+    /// The row of a consumer that is still the same.
+    pub(crate) fn consumer_row(
+        &self,
+        stream: &Stream,
+        consumer: &Consumer,
+    ) -> Result<Versioned<ConsumerRow>, Error> {
+        let key = (stream.generation, consumer.name.clone());
+        let found = self.0.store.table::<tables::Consumers>().get(&key);
+        let found = found.map_err(|error| Error::Corrupt(error.reason))?;
+        let same = found.filter(|found| found.row.generation == consumer.generation);
+        same.ok_or_else(|| Error::ConsumerNotFound(stream.name.clone(), key.1))
+    }
+
+    /// Changes a consumer's newest row and commits it, again until no other change came between.
+    pub(crate) async fn change_consumer(
+        &self,
+        stream: &Stream,
+        consumer: &Consumer,
+        change: impl Fn(&mut ConsumerRow) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let key = (stream.generation, consumer.name.clone());
+        for _ in 0..CHANGE_TRIES_MAX {
+            let found = self.consumer_row(stream, consumer)?;
+            let mut row = found.row.clone();
+            change(&mut row)?;
+            if row == found.row {
+                return Ok(());
+            }
+            let expect = Expect::Version(found.version);
+            let rows = vec![RowWrite::put::<tables::Consumers>(&key, &row, expect)];
+            match self.0.store.commit(Commit { rows, ..Commit::default() }).await {
+                Ok(_) => return Ok(()),
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Contended(stream.name.clone()))
     }
 
     /// The consumer of this name.

@@ -15,11 +15,12 @@ use crate::limits::{
     CHANGE_TRIES_MAX, INITIAL_SHARD_AGE, NEW_MAP_WAIT, OPEN_SHARDS_PER_STREAM_MAX,
     RECORD_KIB_DEFAULT, RETENTION_HOURS_DEFAULT,
 };
+use crate::monitoring::ShardMetrics;
 use crate::name::{StreamName, World};
 use crate::removal::Orphans;
-use crate::rows::{Change, Pending, ShardRow, StreamRow};
+use crate::rows::{Change, EncryptionChanges, Pending, ShardRow, StreamRow};
 use crate::shard::{Shard, ShardMap};
-use crate::stream::{Mode, Status, Stream, StreamState};
+use crate::stream::{Mode, Status, Stream, StreamState, parse_stream_id};
 use crate::subscribe::Held;
 use crate::tables;
 
@@ -135,6 +136,12 @@ impl Streams {
         Ok(stream)
     }
 
+    /// The stream of this id, if `world` has it.
+    pub fn stream_of_id(&self, world: &World, id: &str) -> Option<Arc<Stream>> {
+        let stream = self.stream_of_generation(parse_stream_id(id)?)?;
+        (stream.name.world == *world).then_some(stream)
+    }
+
     /// The stream of this generation, if it is still there.
     pub fn stream_of_generation(&self, generation: u64) -> Option<Arc<Stream>> {
         self.0.directory.by_generation(generation)
@@ -195,6 +202,10 @@ impl Streams {
             scaled_ms: Vec::new(),
             mode_changed_ms: Vec::new(),
             peaks: capacity::peaks_of_shards(new.mode, new.shards, now),
+            shard_level_metrics: ShardMetrics::default(),
+            encryption_changes: EncryptionChanges::default(),
+            policy: None,
+            trimmed_before_ms: None,
         };
         (row, map)
     }

@@ -32,6 +32,25 @@ pub enum ShardUse {
     Iterator,
 }
 
+/// What a retention period must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetentionRule {
+    /// Not below this many hours.
+    AtLeast(u32),
+    /// Not beyond this many hours.
+    AtMost(u32),
+    /// Not shorter than now, where it is to be increased.
+    NotShorter {
+        /// The hours now.
+        current: u32,
+    },
+    /// Not longer than now, where it is to be decreased.
+    NotLonger {
+        /// The hours now.
+        current: u32,
+    },
+}
+
 /// Why Data Streams refuses something. `stream` is always the stream that was addressed.
 #[derive(Clone, Debug)]
 pub enum Error {
@@ -117,6 +136,17 @@ pub enum Error {
     },
     /// The stream would have more tags than it may have.
     TagLimit(StreamName),
+    /// The consumer would have more tags than it may have.
+    ConsumerTagLimit(StreamName, String),
+    /// Records may not live that long.
+    Retention {
+        /// The stream.
+        stream: StreamName,
+        /// What it breaks.
+        rule: RetentionRule,
+        /// What was asked for.
+        hours: i64,
+    },
     /// An explicit hash key beyond 2^128-1.
     HashKeyRange(String),
     /// A record without a partition key, where the stream needs one.
@@ -204,6 +234,8 @@ pub enum Error {
     },
     /// A change lost too many races.
     Contended(StreamName),
+    /// A change of an account's settings lost too many races.
+    AccountContended,
     /// Stored bytes that are not what this crate writes.
     Corrupt(&'static str),
     /// The log refuses or fails.

@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** nothing here sees a header, a status, a codec or an AWS shape.
 
+mod accounts;
 mod capacity;
 mod catalogue;
 mod consumers;
@@ -17,8 +18,10 @@ pub mod keyspace;
 pub mod limits;
 mod listing;
 mod meters;
+mod monitoring;
 mod name;
 mod on_demand;
+mod policies;
 mod put;
 pub mod quotas;
 mod record;
@@ -27,6 +30,7 @@ mod reshard;
 mod rows;
 mod scaling;
 pub mod sequence;
+mod settings;
 pub mod shard;
 mod stream;
 mod subscribe;
@@ -36,15 +40,17 @@ mod traffic;
 mod transitions;
 mod trimming;
 
+pub use accounts::{Commitment, Usage};
 pub use capacity::WarmThroughput;
 pub use catalogue::{Catalogue, ShardName, describe_row};
 pub use consumers::Consumer;
 pub use engine::{Config, NewStream, Streams};
-pub use error::{Error, ScaleRule, ShardUse};
+pub use error::{Error, RetentionRule, ScaleRule, ShardUse};
 pub use iterate::{Cursor, Page, Record, Start};
 pub use keyspace::HashKey;
 pub use listing::ShardFilter;
 pub use meters::{ConsumerMeters, PutBy, PutOutcome, StreamMeters};
+pub use monitoring::{ShardMetric, ShardMetrics};
 pub use name::{StreamName, World};
 pub use put::{NewRecord, Placed, Throttled};
 pub use record::RecordBody;

@@ -32,6 +32,9 @@ pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
 pub const EVENT_RECORDS_MAX: usize = 5_000;
 /// Consumers of one stream (developer guide, quotas: 20 standard).
 pub const CONSUMERS_PER_STREAM_MAX: usize = 20;
+/// Consumers of one on-demand stream of an account that has committed to a minimum throughput (API
+/// reference, RegisterStreamConsumer).
+pub const CONSUMERS_PER_ADVANTAGE_STREAM_MAX: usize = 50;
 /// Consumers of one stream that may be CREATING (API reference, RegisterStreamConsumer).
 pub const CONSUMERS_CREATING_MAX: usize = 5;
 /// Shards that one commit takes away, of streams with any number of closed ones: about an eighth of
@@ -88,6 +91,16 @@ pub const WARM_MIBPS_MAX: u32 = 10 * 1024;
 pub const SHARDS_DEFAULT: u32 = 4;
 /// How long records live unless changed (developer guide, retention).
 pub const RETENTION_HOURS_DEFAULT: u32 = 24;
+/// How long records live at least (API reference, DecreaseStreamRetentionPeriod).
+pub const RETENTION_HOURS_MIN: u32 = 24;
+/// How long records live at most (API reference, IncreaseStreamRetentionPeriod).
+pub const RETENTION_HOURS_MAX: u32 = 8_760;
+/// How often a key may be applied to a stream in 24 hours, and how often encryption be stopped
+/// (API reference, StartStreamEncryption and StopStreamEncryption).
+pub const ENCRYPTION_CHANGES_MAX: usize = 25;
+/// How long a minimum throughput billing commitment lasts at least (API reference,
+/// MinimumThroughputBillingCommitmentInput).
+pub const COMMITMENT_MIN: Duration = Duration::from_secs(24 * 3600);
 /// Initial shards are dated this long before their stream (facts/streams.md § 2.4).
 pub const INITIAL_SHARD_AGE: Duration = Duration::from_secs(2);
 /// Shards that are trimmed in one commit, which takes some 40 bytes for each.
@@ -101,5 +114,5 @@ pub const NEW_MAP_WAIT: Duration = Duration::from_secs(5);
 pub const REROUTES_MAX: usize = 16;
 /// How often an optimistic control-plane change is tried again after losing a race.
 pub const CHANGE_TRIES_MAX: usize = 32;
-/// Tags of one stream (developer guide, tagging).
+/// Tags of one stream or consumer (API reference, TagResource).
 pub const TAGS_PER_RESOURCE_MAX: usize = 50;

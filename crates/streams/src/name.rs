@@ -18,6 +18,17 @@ impl World {
         StreamName { world: self.clone(), name: name.into() }
     }
 
+    /// Its row key.
+    pub(crate) fn key(&self) -> String {
+        format!("{}\0{}", self.account, self.region)
+    }
+
+    /// The world that a row key stands for.
+    pub(crate) fn from_key(key: &[u8]) -> Option<Self> {
+        let (account, region) = std::str::from_utf8(key).ok()?.split_once('\0')?;
+        Some(World { account: account.into(), region: region.into() })
+    }
+
     /// What the keys of this world begin with: no account, region or name contains a NUL.
     pub(crate) fn key_prefix(&self) -> String {
         format!("{}\0{}\0", self.account, self.region)

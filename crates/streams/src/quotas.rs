@@ -58,9 +58,7 @@ impl Streams {
         if !self.0.config.limits {
             return Ok(());
         }
-        let streams = self.list(&name.world, "", usize::MAX);
-        let modes = streams.iter().map(|stream| stream.state().row.mode);
-        let current = modes.filter(|mode| *mode == Mode::OnDemand).count() as u32;
+        let current = self.usage(&name.world).on_demand_streams;
         if current >= ON_DEMAND_STREAMS_MAX {
             let (stream, limit) = (name.clone(), ON_DEMAND_STREAMS_MAX);
             return Err(Error::OnDemandStreamLimit { stream, current, limit });
@@ -73,10 +71,7 @@ impl Streams {
         if !self.0.config.limits {
             return Ok(());
         }
-        let streams = self.list(&name.world, "", usize::MAX);
-        let states = streams.iter().map(|stream| stream.state());
-        let provisioned = states.filter(|state| state.row.mode == Mode::Provisioned);
-        let current: u32 = provisioned.map(|state| state.shards.open().len() as u32).sum();
+        let current = self.usage(&name.world).open_shards;
         let limit = shards_per_account_max(&name.world.region);
         if current.saturating_add(added) > limit {
             return Err(Error::ShardLimit { stream: name.clone(), current, limit, added });

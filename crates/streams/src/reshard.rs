@@ -124,7 +124,12 @@ impl Streams {
             Change::Scale { target } => {
                 scaling::scale(&mut draft, state.shards.open().to_vec(), target);
             }
-            Change::Activate | Change::Delete => {}
+            Change::Activate
+            | Change::Delete
+            | Change::Retain { .. }
+            | Change::Resize { .. }
+            | Change::Encrypt { .. }
+            | Change::Monitor { .. } => {}
         }
         Ok(draft.finish())
     }
@@ -161,7 +166,7 @@ fn check_reshardable(name: &StreamName, state: &StreamState, change: &Change) ->
     let parents = match *change {
         Change::Split { shard, .. } => vec![shard],
         Change::Merge { shard, adjacent } => vec![shard, adjacent],
-        Change::Scale { .. } | Change::Activate | Change::Delete => Vec::new(),
+        _ => Vec::new(),
     };
     for shard in parents {
         if !known_shard(name, state, shard)?.is_open() {

@@ -2,9 +2,12 @@
 //! version may add fields and still read what an older one wrote; a number is never used again.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use minicbor::{Decode, Encode};
+use stdx::UnixMillis;
 
+use crate::monitoring::ShardMetrics;
 use crate::stream::{Mode, Status};
 
 /// A stream, under `account NUL region NUL name`.
@@ -47,6 +50,18 @@ pub struct StreamRow {
     /// Throughput kept warm, in MiB/s.
     #[n(11)]
     pub warm_mibps: Option<u32>,
+    /// What its shards publish each for itself.
+    #[cbor(n(12), default, skip_if = "ShardMetrics::is_empty")]
+    pub shard_level_metrics: ShardMetrics,
+    /// When its encryption was changed.
+    #[cbor(n(13), default, skip_if = "EncryptionChanges::is_empty")]
+    pub(crate) encryption_changes: EncryptionChanges,
+    /// Its resource policy, as it was given.
+    #[n(14)]
+    pub policy: Option<String>,
+    /// What arrived before this is gone, whatever the retention period says now.
+    #[n(15)]
+    pub trimmed_before_ms: Option<u64>,
     /// When UpdateShardCount was used, oldest first, of the last day.
     #[cbor(n(16), default, skip_if = "Vec::is_empty")]
     pub(crate) scaled_ms: Vec<u64>,
@@ -56,6 +71,37 @@ pub struct StreamRow {
     /// What it had to carry on demand, of the last 30 days: later ones are lower.
     #[cbor(n(18), default, skip_if = "Vec::is_empty")]
     pub(crate) peaks: Vec<Peak>,
+}
+
+impl StreamRow {
+    /// Where the retention period begins, at `now`.
+    pub(crate) fn horizon(&self, now: UnixMillis) -> UnixMillis {
+        let retained = Duration::from_hours(u64::from(self.retention_hours));
+        now.before(retained).max(UnixMillis(self.trimmed_before_ms.unwrap_or_default()))
+    }
+}
+
+/// The latest changes of a stream's encryption, the oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct EncryptionChanges {
+    /// When a key was applied.
+    #[n(0)]
+    pub started_ms: Vec<u64>,
+    /// When encryption was stopped.
+    #[n(1)]
+    pub stopped_ms: Vec<u64>,
+}
+
+impl EncryptionChanges {
+    fn is_empty(&self) -> bool {
+        self.started_ms.is_empty() && self.stopped_ms.is_empty()
+    }
+
+    /// When encryption was started, or stopped.
+    pub(crate) fn times_mut(&mut self, starts: bool) -> &mut Vec<u64> {
+        if starts { &mut self.started_ms } else { &mut self.stopped_ms }
+    }
 }
 
 /// A throughput that was reached.
@@ -118,6 +164,34 @@ pub(crate) enum Change {
         #[n(0)]
         target: u32,
     },
+    /// Records live this long.
+    #[n(5)]
+    Retain {
+        /// How long.
+        #[n(0)]
+        hours: u32,
+    },
+    /// Records may be this large.
+    #[n(6)]
+    Resize {
+        /// How large, in KiB.
+        #[n(0)]
+        kib_max: u32,
+    },
+    /// Records are encrypted with this key, or no more.
+    #[n(7)]
+    Encrypt {
+        /// The KMS key.
+        #[n(0)]
+        key: Option<String>,
+    },
+    /// Shards publish these metrics.
+    #[n(8)]
+    Monitor {
+        /// Which.
+        #[n(0)]
+        metrics: ShardMetrics,
+    },
 }
 
 /// A shard, under the stream's generation and the shard's index, both big-endian.
@@ -166,6 +240,21 @@ pub(crate) struct ConsumerRow {
     /// Its tags.
     #[n(4)]
     pub tags: BTreeMap<String, String>,
+    /// Its resource policy, as it was given.
+    #[n(5)]
+    pub policy: Option<String>,
+}
+
+/// What an account has decided about a region, under `account NUL region`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct AccountRow {
+    /// When its minimum throughput billing commitment started.
+    #[n(0)]
+    pub commitment_started_ms: Option<u64>,
+    /// When the commitment ended or will end.
+    #[n(1)]
+    pub commitment_ends_ms: Option<u64>,
 }
 
 #[cfg(test)]
@@ -188,6 +277,10 @@ impl StreamRow {
             scaled_ms: Vec::new(),
             mode_changed_ms: Vec::new(),
             peaks: Vec::new(),
+            shard_level_metrics: ShardMetrics::default(),
+            encryption_changes: EncryptionChanges::default(),
+            policy: None,
+            trimmed_before_ms: None,
         }
     }
 }
@@ -195,6 +288,7 @@ impl StreamRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::monitoring::ShardMetric;
     use proptest::collection::{btree_map, vec};
     use proptest::option;
     use proptest::prelude::*;
@@ -216,6 +310,25 @@ mod tests {
         }
     }
 
+    /// A stream of which everything was set.
+    fn changed_stream() -> StreamRow {
+        StreamRow {
+            kms_key: Some("alias/aws/kinesis".to_owned()),
+            shard_level_metrics: ShardMetrics::from_iter([ShardMetric::OutgoingBytes]),
+            encryption_changes: EncryptionChanges {
+                started_ms: vec![1_700_000_000_100],
+                stopped_ms: vec![1_700_000_000_050],
+            },
+            policy: Some("{}".to_owned()),
+            trimmed_before_ms: Some(1_699_900_000_000),
+            pending: Some(Pending {
+                due_ms: 1_700_000_000_500,
+                change: Change::Monitor { metrics: ShardMetrics::from_iter(ShardMetric::ALL) },
+            }),
+            ..stream()
+        }
+    }
+
     /// These bytes are on disks: a change that breaks this test breaks folders.
     #[test]
     fn golden_bytes() {
@@ -230,6 +343,18 @@ mod tests {
         };
         let busy = minicbor::to_vec(busy).unwrap();
         assert_eq!(hex(&busy), include_str!("../tests/golden/stream_row_busy.hex").trim());
+        assert_eq!(
+            hex(&minicbor::to_vec(changed_stream()).unwrap()),
+            include_str!("../tests/golden/changed_stream_row.hex").trim()
+        );
+        let account = AccountRow {
+            commitment_started_ms: Some(1_700_000_000_000),
+            commitment_ends_ms: Some(1_700_086_400_000),
+        };
+        assert_eq!(
+            hex(&minicbor::to_vec(&account).unwrap()),
+            include_str!("../tests/golden/account_row.hex").trim()
+        );
         let shard = ShardRow {
             log: 5,
             start: [0; 16],
@@ -249,10 +374,16 @@ mod tests {
             active_ms: 1_700_000_000_000,
             deleted_ms: None,
             tags: BTreeMap::new(),
+            policy: None,
         };
         assert_eq!(
-            hex(&minicbor::to_vec(consumer).unwrap()),
+            hex(&minicbor::to_vec(&consumer).unwrap()),
             include_str!("../tests/golden/consumer_row.hex").trim()
+        );
+        let consumer = ConsumerRow { policy: Some("{}".to_owned()), ..consumer };
+        assert_eq!(
+            hex(&minicbor::to_vec(consumer).unwrap()),
+            include_str!("../tests/golden/consumer_policy_row.hex").trim()
         );
     }
 
@@ -266,14 +397,29 @@ mod tests {
             at: [u8; 16],
             scaled_ms: Vec<u64>,
             peaks in vec((any::<u64>(), any::<u32>()), 0..4),
+            started_ms: Vec<u64>,
+            policy in option::of(".{0,20}"),
+            trimmed_before_ms: Option<u64>,
+            set in 0usize..8,
         ) {
             let peaks = peaks.into_iter().map(|(at_ms, millishards)| Peak { at_ms, millishards });
-            let change = Change::Split { shard: shards_made, at };
+            let metrics = ShardMetric::ALL.into_iter().take(set).collect();
+            let change = match set {
+                0 => Change::Split { shard: shards_made, at },
+                1 => Change::Retain { hours: shards_made },
+                2 => Change::Resize { kib_max: shards_made },
+                3 => Change::Encrypt { key: kms_key.clone() },
+                _ => Change::Monitor { metrics },
+            };
             let row = StreamRow {
                 created_ms,
                 shards_made,
                 kms_key,
                 tags,
+                shard_level_metrics: metrics,
+                encryption_changes: EncryptionChanges { started_ms, stopped_ms: Vec::new() },
+                policy,
+                trimmed_before_ms,
                 pending: Some(Pending { due_ms: created_ms, change }),
                 mode_changed_ms: scaled_ms.clone(),
                 scaled_ms,
@@ -289,6 +435,7 @@ mod tests {
             let _ = minicbor::decode::<StreamRow>(&bytes);
             let _ = minicbor::decode::<ShardRow>(&bytes);
             let _ = minicbor::decode::<ConsumerRow>(&bytes);
+            let _ = minicbor::decode::<AccountRow>(&bytes);
         }
     }
 }

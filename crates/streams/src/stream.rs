@@ -77,7 +77,7 @@ impl StreamState {
 
     /// Where the retention period begins, at `now`.
     pub fn horizon(&self, now: UnixMillis) -> UnixMillis {
-        UnixMillis(now.0.saturating_sub(u64::from(self.row.retention_hours) * 3_600_000))
+        self.row.horizon(now)
     }
 }
 
@@ -101,6 +101,12 @@ impl Stream {
         let state = watch::Sender::new(Arc::new(state));
         let (intake, meters) = (Intake::default(), StreamMeters::default());
         Stream { name, generation, intake, meters, state }
+    }
+
+    /// Its id, as AWS's `StreamId` looks: 20 and 3 of `0-9a-z`. The generation in base 36, and what
+    /// tells a mistyped one.
+    pub fn id(&self) -> String {
+        format!("{}-{}", base36(self.generation, 20), base36(self.generation % ID_CHECK, 3))
     }
 
     /// The newest snapshot.
@@ -128,6 +134,30 @@ impl Stream {
             newer
         });
     }
+}
+
+/// The largest prime below 36³.
+const ID_CHECK: u64 = 46_649;
+
+/// The generation of a stream's id.
+pub(crate) fn parse_stream_id(id: &str) -> Option<u64> {
+    let (digits, check) = id.split_once('-')?;
+    let lower = |part: &str| part.bytes().all(|c| c.is_ascii_digit() || c.is_ascii_lowercase());
+    if (digits.len(), check.len()) != (20, 3) || !lower(digits) || !lower(check) {
+        return None;
+    }
+    let generation = u64::from_str_radix(digits, 36).ok()?;
+    (u64::from_str_radix(check, 36) == Ok(generation % ID_CHECK)).then_some(generation)
+}
+
+/// `number` in `width` digits of `0-9a-z`.
+fn base36(mut number: u64, width: usize) -> String {
+    let mut digits = vec![b'0'; width];
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdefghijklmnopqrstuvwxyz"[(number % 36) as usize];
+        number /= 36;
+    }
+    digits.into_iter().map(char::from).collect()
 }
 
 impl From<&Shard> for ShardRow {
@@ -159,6 +189,36 @@ impl Shard {
             created_seconds: row.created_seconds,
             closed: row.closed_ms.map(UnixMillis),
             traffic: Arc::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(generation: u64) -> String {
+        let name = crate::World { account: "0".into(), region: "r".into() }.stream("s");
+        let row = StreamRow { generation, ..StreamRow::sample(1) };
+        Stream::new(name, StreamState { row, version: 1, shards: Arc::default() }).id()
+    }
+
+    #[test]
+    fn ids_look_like_awss() {
+        assert_eq!(id(1 << 40), "000000000000e13wu1og-c5u");
+        assert_eq!(parse_stream_id("000000000000e13wu1og-c5v"), None, "mistyped");
+        for other in ["", "-", "orders", "000000000000e13wu1og", "000000000000E13WU1OG-c5u"] {
+            assert_eq!(parse_stream_id(other), None, "{other}");
+        }
+        assert_eq!(parse_stream_id("zzzzzzzzzzzzzzzzzzzz-zzz"), None, "beyond 64 bits");
+    }
+
+    proptest! {
+        #[test]
+        fn ids_are_read_as_written(generation: u64) {
+            prop_assert_eq!(parse_stream_id(&id(generation)), Some(generation));
         }
     }
 }

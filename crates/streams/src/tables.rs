@@ -1,9 +1,9 @@
-//! The three tables: their numbers, keys and row encodings.
+//! The tables: their numbers, keys and row encodings.
 
 use store::Table;
 
-use crate::name::StreamName;
-use crate::rows::{ConsumerRow, ShardRow, StreamRow};
+use crate::name::{StreamName, World};
+use crate::rows::{AccountRow, ConsumerRow, ShardRow, StreamRow};
 
 /// Streams by name.
 pub(crate) enum Streams {}
@@ -89,6 +89,32 @@ impl Table for Consumers {
     }
 }
 
+/// Account settings by account and region.
+pub(crate) enum Accounts {}
+
+impl Table for Accounts {
+    const ID: u8 = 4;
+    const NAME: &'static str = "accounts";
+    type Key = World;
+    type Row = AccountRow;
+
+    fn encode_key(key: &World, into: &mut Vec<u8>) {
+        into.extend_from_slice(key.key().as_bytes());
+    }
+
+    fn decode_key(bytes: &[u8]) -> Result<World, &'static str> {
+        World::from_key(bytes).ok_or("not an account's region")
+    }
+
+    fn encode_row(row: &AccountRow, into: &mut Vec<u8>) {
+        encode(row, into);
+    }
+
+    fn decode_row(bytes: &[u8]) -> Result<AccountRow, &'static str> {
+        minicbor::decode(bytes).map_err(|_| "not an account row")
+    }
+}
+
 fn encode<R: minicbor::Encode<()>>(row: &R, into: &mut Vec<u8>) {
     minicbor::encode(row, into).expect("a vector takes every byte");
 }
@@ -115,6 +141,11 @@ mod tests {
         assert_eq!(Shards::decode_key(&shard), Ok((7, 300)));
         let consumer = key::<Consumers>(&(7, "app".to_owned()));
         assert_eq!(Consumers::decode_key(&consumer), Ok((7, "app".to_owned())));
+        let world = World { account: "000000000000".into(), region: "eu-west-1".into() };
+        let account = key::<Accounts>(&world);
+        assert_eq!(account, b"000000000000\0eu-west-1");
+        assert_eq!(Accounts::decode_key(&account), Ok(world));
+        assert!(Accounts::decode_key(b"000000000000").is_err());
         assert!(key::<Shards>(&(7, 300)) < key::<Shards>(&(8, 0)));
         assert!(Shards::decode_key(&shard[..11]).is_err());
         assert!(Consumers::decode_key(&shard[..7]).is_err());

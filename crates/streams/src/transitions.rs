@@ -9,8 +9,9 @@ use store::{Commit, Expect, RowWrite};
 use crate::consumers::is_gone;
 use crate::engine::{Inner, Plan, Streams};
 use crate::error::Error;
-use crate::rows::{Change, StreamRow};
-use crate::stream::{Status, Stream, StreamState};
+use crate::rows::Change;
+use crate::settings::with_setting;
+use crate::stream::{Stream, StreamState};
 use crate::tables;
 
 /// How often to look when nothing is known to be due: also the retry after a failure.
@@ -67,9 +68,8 @@ impl Streams {
                 Change::Split { .. } | Change::Merge { .. } | Change::Scale { .. } => {
                     self.plan_reshard(state, &pending.change)
                 }
-                Change::Activate | Change::Delete => {
-                    let row =
-                        StreamRow { status: Status::Active, pending: None, ..state.row.clone() };
+                setting => {
+                    let row = with_setting(state.row.clone(), setting, self.now());
                     Ok(Plan { row: Some(row), ..Plan::default() })
                 }
             }

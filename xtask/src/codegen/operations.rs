@@ -22,9 +22,9 @@ pub(super) fn service(service: &Service<'_>) -> Result<String, Failure> {
         .collect();
     Ok(format!(
         "//! {id}, API version {version}: {count} operations.\n\n\
-         pub mod faults;\npub mod op;\nmod routes;\nmod schema;\npub mod shapes;\nmod validity;\n\n\
+         mod addresses;\npub mod faults;\npub mod op;\nmod routes;\nmod schema;\npub mod shapes;\nmod validity;\n\n\
          use wire::{{Codec, Operation, OperationInfo, ServiceProfile}};\n\n\
-         pub use routes::routes;\npub use schema::SCHEMA;\n\n\
+         pub use addresses::*;\npub use routes::routes;\npub use schema::SCHEMA;\n\n\
          /// The facts of the service.\n\
          pub static SERVICE: ServiceProfile = ServiceProfile {{\n\
          signing_name: \"{signing}\",\ntarget_prefix: \"{prefix}\",\n\

@@ -25,6 +25,8 @@ pub(crate) struct Overlay {
     pub(crate) ties: Vec<(String, String)>,
     pub(crate) bodies: BTreeMap<String, usize>,
     pub(crate) resources: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    pub(crate) addresses: BTreeMap<String, Vec<String>>,
     pub(crate) operations: BTreeMap<String, Row>,
 }
 

@@ -10,7 +10,7 @@ use super::shapes as shape;
 
 impl Serve<op::UpdateStreamMode> for Kinesis {
     async fn serve(&self, call: &Call, input: shapes::UpdateStreamModeInput) -> Result<(), Fault> {
-        let stream = self.stream(call, None, Some(&input.stream_arn))?;
+        let stream = self.stream(call, &input)?;
         let mode = read_mode(&input.stream_mode_details);
         let warm_mibps = read_warm(mode, input.warm_throughput_mibps)?;
         self.streams.set_mode(&stream, mode, warm_mibps).await.map_err(to_fault)
@@ -23,8 +23,7 @@ impl Serve<op::UpdateStreamWarmThroughput> for Kinesis {
         call: &Call,
         input: shapes::UpdateStreamWarmThroughputInput,
     ) -> Result<shapes::UpdateStreamWarmThroughputOutput, Fault> {
-        let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
-        let stream = self.stream(call, name, arn)?;
+        let stream = self.stream(call, &input)?;
         let mibps = input.warm_throughput_mibps.unsigned_abs();
         let warm = self.streams.set_warm_throughput(&stream, mibps).await.map_err(to_fault)?;
         Ok(shapes::UpdateStreamWarmThroughputOutput {
@@ -41,7 +40,7 @@ impl Serve<op::UpdateStreamRecordDistributionStrategy> for Kinesis {
         call: &Call,
         input: shapes::UpdateStreamRecordDistributionStrategyInput,
     ) -> Result<(), Fault> {
-        let stream = self.stream(call, None, Some(&input.stream_arn))?;
+        let stream = self.stream(call, &input)?;
         let distributes =
             input.record_distribution_strategy == shapes::RecordDistributionStrategy::Auto;
         self.streams.set_distribution(&stream, distributes).await.map_err(to_fault)

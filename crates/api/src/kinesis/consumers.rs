@@ -25,7 +25,7 @@ impl Serve<op::RegisterStreamConsumer> for Kinesis {
         call: &Call,
         input: shapes::RegisterStreamConsumerInput,
     ) -> Result<shapes::RegisterStreamConsumerOutput, Fault> {
-        let stream = self.stream(call, None, Some(&input.stream_arn))?;
+        let stream = self.stream(call, &input)?;
         let tags = input.tags.unwrap_or_default();
         let registered = self.streams.register_consumer(&stream, &input.consumer_name, tags).await;
         let mut registered = registered.map_err(to_fault)?;
@@ -41,12 +41,7 @@ impl Serve<op::DeregisterStreamConsumer> for Kinesis {
         call: &Call,
         input: shapes::DeregisterStreamConsumerInput,
     ) -> Result<(), Fault> {
-        let (stream, consumer) = self.consumer(
-            call,
-            input.stream_arn.as_deref(),
-            input.consumer_name.as_deref(),
-            input.consumer_arn.as_deref(),
-        )?;
+        let (stream, consumer) = self.consumer(call, &input)?;
         self.streams.deregister_consumer(&stream, &consumer.name).await.map_err(to_fault)
     }
 }
@@ -57,12 +52,7 @@ impl Serve<op::DescribeStreamConsumer> for Kinesis {
         call: &Call,
         input: shapes::DescribeStreamConsumerInput,
     ) -> Result<shapes::DescribeStreamConsumerOutput, Fault> {
-        let (_, consumer) = self.consumer(
-            call,
-            input.stream_arn.as_deref(),
-            input.consumer_name.as_deref(),
-            input.consumer_arn.as_deref(),
-        )?;
+        let (_, consumer) = self.consumer(call, &input)?;
         let consumer_description = shapes::ConsumerDescription {
             consumer_arn: consumer.arn(),
             consumer_status: shape::consumer_status(consumer.status),
@@ -80,7 +70,7 @@ impl Serve<op::ListStreamConsumers> for Kinesis {
         call: &Call,
         input: shapes::ListStreamConsumersInput,
     ) -> Result<shapes::ListStreamConsumersOutput, Fault> {
-        let stream = self.stream(call, None, Some(&input.stream_arn))?;
+        let stream = self.stream(call, &input)?;
         let created = stream.state().created().seconds();
         let asked = input.stream_creation_timestamp;
         if asked.is_some_and(|asked| asked.millis() / 1000 != created) {
@@ -119,7 +109,7 @@ impl Serve<op::SubscribeToShard> for Kinesis {
         call: &Call,
         input: shapes::SubscribeToShardInput,
     ) -> Result<EventStream<shapes::SubscribeToShardEventStream>, Fault> {
-        let (stream, consumer) = self.consumer(call, None, None, Some(&input.consumer_arn))?;
+        let (stream, consumer) = self.consumer(call, &input)?;
         let stream = self.streams.stream_with_data(&stream.name).map_err(to_fault)?;
         let shard = parse_shard_id(&input.shard_id)
             .ok_or_else(|| shard_not_found(&stream.name, &input.shard_id))?;

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use model::kinesis::faults;
 use stdx::UnixMillis;
 use streams::StoreError;
+use streams::limits::TAGS_PER_RESOURCE_MAX;
 use streams::shard::shard_id;
-use streams::{Error, ScaleRule, ShardUse, StreamName};
+use streams::{Error, RetentionRule, ScaleRule, ShardUse, StreamName};
 use wire::Fault;
 
 use super::injected::RecordFailure;
@@ -92,6 +93,11 @@ pub(crate) fn fails_records(code: &str) -> bool {
     [INTERNAL_FAILURE, "ProvisionedThroughputExceededException"].contains(&code)
 }
 
+/// An ARN that may name something, but nothing that there is.
+pub(super) fn resource_not_found(arn: &str) -> Fault {
+    not_found(format!("Resource {arn} not found."))
+}
+
 /// What `DryRun` answers where the request would have succeeded (EC2's words for the same flag).
 pub(super) fn dry_run() -> Fault {
     faults::dry_run_operation_exception("Request would have succeeded, but DryRun flag is set.")
@@ -164,6 +170,14 @@ pub(super) fn to_fault(error: Error) -> Fault {
             in_use(format!("Stream {} is being changed by too many requests.", under(&stream)))
         }
         // The words say 10 where AWS by now allows 50 (kinesalite's recorded behaviour).
+        Error::AccountContended => {
+            in_use("The account's settings are being changed by too many requests.".to_owned())
+        }
+        Error::ConsumerTagLimit(stream, consumer) => invalid_argument(format!(
+            "Failed to add tags to consumer {consumer} of stream {} because a given consumer cannot have more than {TAGS_PER_RESOURCE_MAX} tags associated with it.",
+            under(&stream)
+        )),
+        Error::Retention { stream, rule, hours } => retention_fault(&stream, rule, hours),
         Error::TagLimit(stream) => invalid_argument(format!(
             "Failed to add tags to stream {} because a given stream cannot have more than 10 tags associated with it.",
             under(&stream)
@@ -195,6 +209,23 @@ pub(super) fn to_fault(error: Error) -> Fault {
             internal(&error)
         }
     }
+}
+
+fn retention_fault(stream: &StreamName, rule: RetentionRule, hours: i64) -> Fault {
+    invalid_argument(match rule {
+        RetentionRule::AtLeast(least) => format!(
+            "Minimum allowed retention period is {least} hours. Requested retention period ({hours} hours) is too short."
+        ),
+        RetentionRule::AtMost(most) => format!(
+            "Maximum allowed retention period is {most} hours. Requested retention period ({hours} hours) is too long."
+        ),
+        RetentionRule::NotShorter { current } => format!(
+            "Requested retention period ({hours} hours) for stream {stream} can not be shorter than existing retention period ({current} hours). Use DecreaseRetentionPeriod API."
+        ),
+        RetentionRule::NotLonger { current } => format!(
+            "Requested retention period ({hours} hours) for stream {stream} can not be longer than existing retention period ({current} hours). Use IncreaseRetentionPeriod API."
+        ),
+    })
 }
 
 fn shard_fault(error: &Error) -> Fault {

@@ -7,7 +7,6 @@ use stdx::UnixMillis;
 use wire::{Call, Fault, Serve, Timestamp};
 
 use super::Kinesis;
-use super::address::stream_name;
 use super::faults::{dry_run, invalid_argument, shard_missing, shard_not_found, to_fault};
 
 impl Serve<op::GetShardIterator> for Kinesis {
@@ -16,8 +15,7 @@ impl Serve<op::GetShardIterator> for Kinesis {
         call: &Call,
         input: shapes::GetShardIteratorInput,
     ) -> Result<shapes::GetShardIteratorOutput, Fault> {
-        let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
-        let name = stream_name(call, name, arn)?;
+        let name = self.stream_name(call, &input)?;
         let shard = parse_shard_id(&input.shard_id)
             .ok_or_else(|| shard_not_found(&name, &input.shard_id))?;
         // AWS speaks of the shard here even when it is the stream that is missing.

@@ -23,8 +23,7 @@ impl Serve<op::PutRecord> for Kinesis {
         call: &Call,
         input: shapes::PutRecordInput,
     ) -> Result<shapes::PutRecordOutput, Fault> {
-        let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
-        let stream = self.stream_with_data(call, name, arn)?;
+        let stream = self.stream_with_data(call, &input)?;
         let record = new_record(input.data, input.partition_key, input.explicit_hash_key)?;
         if let Some(number) = input.sequence_number_for_ordering {
             self.check_ordering(&stream, number)?;
@@ -55,8 +54,7 @@ impl Serve<op::PutRecords> for Kinesis {
         call: &Call,
         input: shapes::PutRecordsInput,
     ) -> Result<shapes::PutRecordsOutput, Fault> {
-        let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
-        let stream = self.stream_with_data(call, name, arn)?;
+        let stream = self.stream_with_data(call, &input)?;
         let records = input
             .records
             .into_iter()

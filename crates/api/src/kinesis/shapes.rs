@@ -2,7 +2,9 @@
 
 use model::kinesis::shapes;
 use streams::shard::shard_id;
-use streams::{Mode, Record, Shard, Status, Stream, StreamState, WarmThroughput};
+use streams::{
+    Mode, Record, Shard, ShardMetric, ShardMetrics, Status, Stream, StreamState, WarmThroughput,
+};
 use wire::{Blob, Timestamp};
 
 pub(super) fn record(record: Record) -> shapes::Record {
@@ -93,9 +95,29 @@ pub(super) fn distribution(state: &StreamState) -> Option<shapes::RecordDistribu
     }
 }
 
-/// No shard-level metrics: what a stream has unless enhanced monitoring is on.
-pub(super) fn enhanced_monitoring() -> Vec<shapes::EnhancedMetrics> {
-    vec![shapes::EnhancedMetrics { shard_level_metrics: Some(Vec::new()) }]
+pub(super) fn enhanced_monitoring(state: &StreamState) -> Vec<shapes::EnhancedMetrics> {
+    vec![shapes::EnhancedMetrics {
+        shard_level_metrics: Some(metrics(state.row.shard_level_metrics)),
+    }]
+}
+
+/// The names of shard-level metrics, in the order in which AWS CLI's examples have them.
+pub(super) fn metrics(set: ShardMetrics) -> Vec<shapes::MetricsName> {
+    set.iter().map(metric).collect()
+}
+
+/// A shard-level metric's name.
+pub(super) fn metric(metric: ShardMetric) -> shapes::MetricsName {
+    use shapes::MetricsName as Name;
+    match metric {
+        ShardMetric::IncomingBytes => Name::IncomingBytes,
+        ShardMetric::OutgoingRecords => Name::OutgoingRecords,
+        ShardMetric::IteratorAgeMilliseconds => Name::IteratorAgeMilliseconds,
+        ShardMetric::IncomingRecords => Name::IncomingRecords,
+        ShardMetric::ReadProvisionedThroughputExceeded => Name::ReadProvisionedThroughputExceeded,
+        ShardMetric::WriteProvisionedThroughputExceeded => Name::WriteProvisionedThroughputExceeded,
+        ShardMetric::OutgoingBytes => Name::OutgoingBytes,
+    }
 }
 
 pub(super) fn encryption_type(state: &StreamState) -> shapes::EncryptionType {

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use ::streams::shard::parse_shard_id;
 use ::streams::{Error, HashKey, ShardFilter, Status, Stream, StreamName};
-use model::kinesis::{op, shapes};
+use model::kinesis::{NamesStream, StreamAddress, op, shapes};
 use stdx::UnixMillis;
 use wire::{Call, Fault, Serve};
 
 use super::Kinesis;
-use super::address::stream_name;
 use super::faults::{invalid_argument, invalid_token, shard_not_found, stream_not_found, to_fault};
 use super::shapes as shape;
 use super::tokens::ListToken;
@@ -63,9 +62,10 @@ impl Kinesis {
         call: &Call,
         input: &shapes::ListShardsInput,
     ) -> Result<Listing, Fault> {
-        let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
+        let StreamAddress { stream_name: name, stream_arn: arn, stream_id } =
+            input.stream_address();
         match (&input.next_token, name.or(arn)) {
-            (None, None) => {
+            (None, None) if stream_id.is_none() => {
                 Err(invalid_argument("Either NextToken or StreamName should be provided."))
             }
             (Some(_), Some(_)) => {
@@ -78,8 +78,8 @@ impl Kinesis {
                 Err(not_together("ExclusiveStartShardId"))
             }
             (Some(token), None) => self.resume_listing(call, token),
-            (None, Some(_)) => {
-                let stream = self.stream(call, name, arn)?;
+            (None, _) => {
+                let stream = self.stream(call, input)?;
                 let created = stream.state().created().seconds();
                 let asked = input.stream_creation_timestamp;
                 if asked.is_some_and(|asked| asked.millis() / 1000 != created) {
@@ -160,8 +160,7 @@ fn name_filter(filter: ShardFilter) -> (Option<shapes::ShardFilterType>, Option<
 
 impl Serve<op::SplitShard> for Kinesis {
     async fn serve(&self, call: &Call, input: shapes::SplitShardInput) -> Result<(), Fault> {
-        let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
-        let name = stream_name(call, name, arn)?;
+        let name = self.stream_name(call, &input)?;
         let shard = read_shard_id(&name, &input.shard_to_split)?;
         let stream = self.streams.stream(&name).map_err(to_fault)?;
         // A key beyond the space lies beyond every shard's end, which is what AWS says of it too.
@@ -180,8 +179,7 @@ impl Serve<op::SplitShard> for Kinesis {
 
 impl Serve<op::MergeShards> for Kinesis {
     async fn serve(&self, call: &Call, input: shapes::MergeShardsInput) -> Result<(), Fault> {
-        let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
-        let name = stream_name(call, name, arn)?;
+        let name = self.stream_name(call, &input)?;
         let shard = read_shard_id(&name, &input.shard_to_merge)?;
         let adjacent = read_shard_id(&name, &input.adjacent_shard_to_merge)?;
         let stream = self.streams.stream(&name).map_err(to_fault)?;
@@ -195,8 +193,7 @@ impl Serve<op::UpdateShardCount> for Kinesis {
         call: &Call,
         input: shapes::UpdateShardCountInput,
     ) -> Result<shapes::UpdateShardCountOutput, Fault> {
-        let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
-        let stream = self.stream(call, name, arn)?;
+        let stream = self.stream(call, &input)?;
         let target = input.target_shard_count.unsigned_abs();
         let current = self.streams.scale(&stream, target).await.map_err(to_fault)?;
         Ok(shapes::UpdateShardCountOutput {

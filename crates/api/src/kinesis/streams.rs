@@ -7,7 +7,7 @@ use model::kinesis::{op, shapes};
 use wire::{Call, Fault, Serve};
 
 use super::Kinesis;
-use super::address::{stream_name, world_of};
+use super::address::world_of;
 use super::capacity::{read_mode, read_warm};
 use super::faults::{invalid_argument, shard_not_found, to_fault};
 use super::shapes as shape;
@@ -44,9 +44,8 @@ impl Serve<op::CreateStream> for Kinesis {
 
 impl Serve<op::DeleteStream> for Kinesis {
     async fn serve(&self, call: &Call, input: shapes::DeleteStreamInput) -> Result<(), Fault> {
-        let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
         let with_consumers = input.enforce_consumer_deletion.unwrap_or(false);
-        let name = stream_name(call, name, arn)?;
+        let name = self.stream_name(call, &input)?;
         self.streams.delete(&name, with_consumers).await.map_err(to_fault)
     }
 }
@@ -57,8 +56,7 @@ impl Serve<op::DescribeStream> for Kinesis {
         call: &Call,
         input: shapes::DescribeStreamInput,
     ) -> Result<shapes::DescribeStreamOutput, Fault> {
-        let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
-        let stream = self.stream(call, name, arn)?;
+        let stream = self.stream(call, &input)?;
         let state = stream.state();
         let after = match &input.exclusive_start_shard_id {
             Some(id) => Some(parse_shard_id(id).ok_or_else(|| shard_not_found(&stream.name, id))?),
@@ -76,7 +74,7 @@ impl Serve<op::DescribeStream> for Kinesis {
             has_more_shards: left.next().is_some(),
             retention_period_hours: state.row.retention_hours as i32,
             stream_creation_timestamp: shape::stream_created(&state),
-            enhanced_monitoring: shape::enhanced_monitoring(),
+            enhanced_monitoring: shape::enhanced_monitoring(&state),
             encryption_type: Some(shape::encryption_type(&state)),
             key_id: state.row.kms_key.clone(),
         };
@@ -90,19 +88,19 @@ impl Serve<op::DescribeStreamSummary> for Kinesis {
         call: &Call,
         input: shapes::DescribeStreamSummaryInput,
     ) -> Result<shapes::DescribeStreamSummaryOutput, Fault> {
-        let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
-        let stream = self.stream(call, name, arn)?;
+        let stream = self.stream(call, &input)?;
         let state = stream.state();
         let consumers = self.streams.consumers(&stream).map_err(to_fault)?;
         let warm_throughput = state.warm_throughput().map(shape::warm_throughput);
         let stream_description_summary = shapes::StreamDescriptionSummary {
             stream_name: stream.name.to_string(),
             stream_arn: stream.name.arn(),
+            stream_id: Some(stream.id()),
             stream_status: shape::stream_status(state.row.status),
             stream_mode_details: Some(shape::stream_mode(state.row.mode)),
             retention_period_hours: state.row.retention_hours as i32,
             stream_creation_timestamp: shape::stream_created(&state),
-            enhanced_monitoring: shape::enhanced_monitoring(),
+            enhanced_monitoring: shape::enhanced_monitoring(&state),
             encryption_type: Some(shape::encryption_type(&state)),
             key_id: state.row.kms_key.clone(),
             open_shard_count: visible(&state).iter().filter(|shard| shard.is_open()).count() as i32,
