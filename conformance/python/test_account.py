@@ -31,10 +31,11 @@ def _commitment_now(kinesis):
 
 
 def test_limits_count_shards_and_streams(server):
-    # A region of its own is a world of its own.
+    # A region of its own is a world of its own; in most the quota is 200 shards.
     kinesis = clients.client(server.endpoint, region="eu-north-1")
+    assert _limits(clients.client(server.endpoint))["ShardLimit"] == 500
     empty = {
-        "ShardLimit": 500,
+        "ShardLimit": 200,
         "OpenShardCount": 0,
         "OnDemandStreamCount": 0,
         "OnDemandStreamCountLimit": 50,

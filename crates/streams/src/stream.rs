@@ -116,7 +116,7 @@ impl Stream {
 
     /// Whether its shards are measured one by one.
     pub fn has_shard_level_metrics(&self) -> bool {
-        false
+        !self.state.borrow().row.shard_level_metrics.is_empty()
     }
 
     /// Watches for newer snapshots.
