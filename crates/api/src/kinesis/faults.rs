@@ -166,22 +166,11 @@ pub(super) fn to_fault(error: Error) -> Fault {
             utc(created),
             utc(now)
         )),
-        Error::Contended(stream) => {
-            in_use(format!("Stream {} is being changed by too many requests.", under(&stream)))
-        }
-        // The words say 10 where AWS by now allows 50 (kinesalite's recorded behaviour).
-        Error::AccountContended => {
-            in_use("The account's settings are being changed by too many requests.".to_owned())
-        }
-        Error::ConsumerTagLimit(stream, consumer) => invalid_argument(format!(
-            "Failed to add tags to consumer {consumer} of stream {} because a given consumer cannot have more than {TAGS_PER_RESOURCE_MAX} tags associated with it.",
-            under(&stream)
-        )),
-        Error::Retention { stream, rule, hours } => retention_fault(&stream, rule, hours),
-        Error::TagLimit(stream) => invalid_argument(format!(
-            "Failed to add tags to stream {} because a given stream cannot have more than 10 tags associated with it.",
-            under(&stream)
-        )),
+        error @ (Error::TagLimit(_)
+        | Error::ConsumerTagLimit(..)
+        | Error::Retention { .. }
+        | Error::Contended(_)
+        | Error::AccountContended) => setting_fault(&error),
         error @ (Error::StreamProvisioned(_)
         | Error::DistributionFixed(_)
         | Error::QuotaUsedUp(_)
@@ -208,6 +197,28 @@ pub(super) fn to_fault(error: Error) -> Fault {
         error @ (Error::Corrupt(_) | Error::Store(_) | Error::Read(_) | Error::Commit(_)) => {
             internal(&error)
         }
+    }
+}
+
+fn setting_fault(error: &Error) -> Fault {
+    match error {
+        // The words say 10 where AWS by now allows 50 (kinesalite's recorded behaviour).
+        Error::TagLimit(stream) => invalid_argument(format!(
+            "Failed to add tags to stream {} because a given stream cannot have more than 10 tags associated with it.",
+            under(stream)
+        )),
+        Error::ConsumerTagLimit(stream, consumer) => invalid_argument(format!(
+            "Failed to add tags to consumer {consumer} of stream {} because a given consumer cannot have more than {TAGS_PER_RESOURCE_MAX} tags associated with it.",
+            under(stream)
+        )),
+        Error::Retention { stream, rule, hours } => retention_fault(stream, *rule, *hours),
+        Error::Contended(stream) => {
+            in_use(format!("Stream {} is being changed by too many requests.", under(stream)))
+        }
+        Error::AccountContended => {
+            in_use("The account's settings are being changed by too many requests.".to_owned())
+        }
+        other => internal(other),
     }
 }
 
