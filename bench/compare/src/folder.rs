@@ -10,7 +10,7 @@ use load::stream::create_stream;
 use serde::Serialize;
 
 use crate::rounds::{SHARDS, STREAM};
-use crate::server::Program;
+use load::server::Program;
 
 /// Filling ends by then, whatever has been reached.
 const FILL_WITHIN: Duration = Duration::from_secs(240);

@@ -3,7 +3,6 @@
 mod disk;
 mod folder;
 mod rounds;
-mod server;
 mod table;
 
 use std::io;
@@ -15,8 +14,8 @@ use clap::Parser;
 use crate::disk::measure_disk;
 use crate::folder::measure_folder;
 use crate::rounds::{Lengths, run_round};
-use crate::server::Program;
 use crate::table::write_tables;
+use load::server::Program;
 
 /// The chunk sizes that a group commit has with few, some and many waiting writers.
 const DISK_BYTES: [usize; 3] = [4 * 1024, 256 * 1024, 1024 * 1024];

@@ -12,7 +12,7 @@ use load::report::Report;
 use load::stream::create_stream;
 use serde::Serialize;
 
-use crate::server::{Program, Server};
+use load::server::{Program, Server};
 
 /// The stream that is written.
 pub(crate) const STREAM: &str = "measured";

@@ -12,8 +12,11 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A kept-alive connection.
 pub struct Connection {
+    target: Target,
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// Whether the server has said that it closes the connection.
+    closing: bool,
 }
 
 impl Connection {
@@ -22,9 +25,9 @@ impl Connection {
     /// # Errors
     /// The network's.
     pub async fn open(target: &Target) -> io::Result<Self> {
-        let stream = TcpStream::connect(target.address).await?;
-        stream.set_nodelay(true)?;
-        Ok(Connection { stream, buffer: vec![0; READ_BYTES] })
+        let stream = connect(target).await?;
+        let (target, buffer) = (target.clone(), vec![0; READ_BYTES]);
+        Ok(Connection { target, stream, buffer, closing: false })
     }
 
     /// Sends a whole request and returns its answer's body.
@@ -32,6 +35,9 @@ impl Connection {
     /// # Errors
     /// The network's; any status but 200, with the body in the error; an answer without a length.
     pub async fn exchange(&mut self, request: &[u8]) -> io::Result<&[u8]> {
+        if std::mem::take(&mut self.closing) {
+            self.stream = connect(&self.target).await?;
+        }
         self.stream.write_all(request).await?;
         let mut filled = 0;
         let start = loop {
@@ -40,6 +46,8 @@ impl Connection {
                 break at + 4;
             }
         };
+        let head = &self.buffer[..start];
+        self.closing = find_value(head, b"connection:").is_some_and(|value| value == b"close");
         let head = &self.buffer[..start];
         let succeeded = head.starts_with(b"HTTP/1.1 200 ");
         let length = find_length(head).ok_or_else(|| io::Error::other("no content-length"))?;
@@ -74,12 +82,22 @@ impl Connection {
     }
 }
 
+async fn connect(target: &Target) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(target.address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// A header's value; its name in lower case, with the colon.
+fn find_value<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut lines = head.split(|byte| *byte == b'\n');
+    let line = lines
+        .find(|line| line.len() > name.len() && line[..name.len()].eq_ignore_ascii_case(name))?;
+    Some(line[name.len()..].trim_ascii())
+}
+
 fn find_length(head: &[u8]) -> Option<usize> {
-    const NAME: &[u8] = b"content-length:";
-    let line = head
-        .split(|byte| *byte == b'\n')
-        .find(|line| line.len() > NAME.len() && line[..NAME.len()].eq_ignore_ascii_case(NAME))?;
-    std::str::from_utf8(line[NAME.len()..].trim_ascii()).ok()?.parse().ok()
+    std::str::from_utf8(find_value(head, b"content-length:")?).ok()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod phase;
 pub mod reads;
 pub mod records;
 pub mod report;
+pub mod server;
 pub mod stream;
 pub mod target;
 

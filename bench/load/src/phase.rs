@@ -209,7 +209,7 @@ async fn write_until_stopped(
         let request = &prepared.requests[index as usize % prepared.requests.len()];
         let began = pace.wait_for_turn(index).await;
         let answer = connection.exchange(request).await?;
-        if memchr::memmem::find(answer, prepared.proof).is_none() {
+        if !prepared.is_proven_by(answer) {
             let text = String::from_utf8_lossy(&answer[..answer.len().min(500)]).into_owned();
             return Err(io::Error::other(format!("not a success: {text}")));
         }

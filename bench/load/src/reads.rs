@@ -65,9 +65,9 @@ async fn read_until_stopped(
         let request = target.make_signer().write_request("GetRecords", body.as_bytes());
         let began = Instant::now();
         let answer = connection.exchange(&request).await?;
-        let records = memmem::find_iter(answer, br#""SequenceNumber":""#).count() as u64;
+        let records = memmem::find_iter(answer, br#""SequenceNumber":"#).count() as u64;
         if records > 0 {
-            iterator = find_string(answer, br#""NextShardIterator":""#);
+            iterator = find_string(answer, br#""NextShardIterator":"#);
         }
         shared.count(records, began.elapsed(), &mut histogram);
     }
@@ -77,6 +77,8 @@ async fn read_until_stopped(
 /// The value after a member's name. Iterators hold nothing that JSON escapes.
 fn find_string(answer: &[u8], name: &[u8]) -> Option<String> {
     let rest = &answer[memmem::find(answer, name)? + name.len()..];
+    // Some servers write a space after the colon.
+    let rest = rest.trim_ascii_start().strip_prefix(b"\"")?;
     let value = &rest[..memchr::memchr(b'"', rest)?];
     String::from_utf8(value.to_vec()).ok()
 }

@@ -17,8 +17,17 @@ pub struct Prepared {
     pub requests: Vec<Vec<u8>>,
     /// How many records each of them holds.
     pub records_each: usize,
-    /// What an answer must contain to be a success.
-    pub proof: &'static [u8],
+    /// What an answer must contain to be a success: a member's name, and how its value begins.
+    pub proof: (&'static [u8], &'static [u8]),
+}
+
+impl Prepared {
+    /// Whether `answer` is a success. Some servers write a space after a colon.
+    pub fn is_proven_by(&self, answer: &[u8]) -> bool {
+        let (name, value) = self.proof;
+        memchr::memmem::find(answer, name)
+            .is_some_and(|at| answer[at + name.len()..].trim_ascii_start().starts_with(value))
+    }
 }
 
 /// Prepares PutRecords requests of 500 records of 1 KiB.
@@ -40,7 +49,7 @@ pub fn prepare_batches(signer: &Signer, stream: &str) -> Prepared {
     Prepared {
         requests: (0..BATCHES).map(write).collect(),
         records_each: BATCH_RECORDS,
-        proof: br#""FailedRecordCount":0"#,
+        proof: (br#""FailedRecordCount":"#, b"0"),
     }
 }
 
@@ -56,7 +65,7 @@ pub fn prepare_singles(signer: &Signer, stream: &str) -> Prepared {
     Prepared {
         requests: (0..SINGLES).map(write).collect(),
         records_each: 1,
-        proof: br#""SequenceNumber":""#,
+        proof: (br#""SequenceNumber":"#, b"\""),
     }
 }
 
@@ -87,6 +96,16 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_success_is_told_from_a_partial_one() {
+        let pair = kit::sigv4::KeyPair { id: "A".into(), secret: "B".into() };
+        let prepared = prepare_batches(&Signer::new("127.0.0.1:1", &pair), "s");
+        assert!(prepared.is_proven_by(br#"{"FailedRecordCount":0,"Records":[]}"#));
+        assert!(prepared.is_proven_by(br#"{"FailedRecordCount": 0}"#));
+        assert!(!prepared.is_proven_by(br#"{"FailedRecordCount":10}"#));
+        assert!(!prepared.is_proven_by(b"{}"));
+    }
 
     #[test]
     fn a_batch_is_500_records_of_1_kib() {

@@ -8,8 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kit::sigv4::KeyPair;
-use load::target::Target;
 use serde::Deserialize;
+
+use crate::target::Target;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const END_WITHIN: Duration = Duration::from_secs(30);
@@ -17,24 +18,24 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// What to start.
 #[derive(Clone, Debug)]
-pub(crate) struct Program {
+pub struct Program {
     /// Its name in the tables.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// The file to execute.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// What comes before the flags that all programs share.
-    pub(crate) arguments: Vec<String>,
+    pub arguments: Vec<String>,
 }
 
 /// A running server.
-pub(crate) struct Server {
+pub struct Server {
     child: Child,
     /// Where it listens, and whose requests it believes.
-    pub(crate) target: Target,
+    pub target: Target,
     /// From the start of the process to its ready line, seen from outside.
-    pub(crate) started_in: Duration,
+    pub started_in: Duration,
     /// The same in the server's own words.
-    pub(crate) ready_ms: f64,
+    pub ready_ms: f64,
 }
 
 #[derive(Deserialize)]
@@ -48,7 +49,7 @@ impl Program {
     ///
     /// # Errors
     /// When it cannot be started, or is not ready in time.
-    pub(crate) fn start(&self, data: &Path, log: &Path) -> io::Result<Server> {
+    pub fn start(&self, data: &Path, log: &Path) -> io::Result<Server> {
         // Any pair will do: the server lives for minutes and listens on the loopback interface.
         let pair = KeyPair { id: "AKIAMEASUREMENT00000".into(), secret: "measurement".repeat(4) };
         let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
@@ -82,7 +83,7 @@ impl Server {
     ///
     /// # Errors
     /// When it does not end in time, or not with success.
-    pub(crate) fn end(mut self) -> io::Result<Duration> {
+    pub fn end(mut self) -> io::Result<Duration> {
         let began = Instant::now();
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
@@ -99,7 +100,7 @@ impl Server {
     ///
     /// # Errors
     /// The operating system's.
-    pub(crate) fn kill(mut self) -> io::Result<()> {
+    pub fn kill(mut self) -> io::Result<()> {
         self.child.kill()?;
         self.child.wait().map(drop)
     }
