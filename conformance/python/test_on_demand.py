@@ -113,6 +113,38 @@ def test_provisioned_streams_have_neither_warmth_nor_distribution(kinesis):
     assert code == "InvalidArgumentException"
 
 
+def test_warmth_opens_shards_for_an_account_that_committed(slow):
+    name, arn = create(slow)
+    warm = slow.update_stream_warm_throughput
+    code, message = refusal(warm, StreamARN=arn, WarmThroughputMiBps=12)
+    assert code == "ValidationException" and "MinimumThroughputBillingCommitment" in message
+    code, _ = refusal(
+        slow.create_stream,
+        StreamName="cold",
+        StreamModeDetails={"StreamMode": "ON_DEMAND"},
+        WarmThroughputMiBps=12,
+    )
+    assert code == "ValidationException"
+    slow.update_account_settings(MinimumThroughputBillingCommitment={"Status": "ENABLED"})
+    answer = warm(StreamARN=arn, WarmThroughputMiBps=12)
+    assert (answer["StreamARN"], answer["StreamName"]) == (arn, name)
+    assert answer["WarmThroughput"] == {"TargetMiBps": 12, "CurrentMiBps": 4}
+    assert summary(slow, name)["StreamStatus"] == "UPDATING"
+    described = streams.await_active(slow, name)
+    assert described["OpenShardCount"] == 12
+    assert described["WarmThroughput"] == {"TargetMiBps": 12, "CurrentMiBps": 12}
+    # The same or less gives up what nobody needs.
+    warm(StreamName=name, WarmThroughputMiBps=6)
+    described = streams.await_active(slow, name)
+    assert described["OpenShardCount"] == 6
+    code, _ = refusal(warm, StreamARN=arn, WarmThroughputMiBps=10_241)
+    assert code == "LimitExceededException"
+    code, _ = refusal(warm, StreamARN=arn, WarmThroughputMiBps=-1)
+    assert code == "ValidationException"
+    begun, _ = create(slow, WarmThroughputMiBps=7)
+    assert summary(slow, begun)["OpenShardCount"] == 7
+
+
 def test_the_service_distributes_records(kinesis):
     name, arn = create(kinesis)
     keyless = {"Data": b"keyless"}

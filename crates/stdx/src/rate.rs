@@ -124,6 +124,21 @@ mod tests {
     }
 
     #[test]
+    fn threads_share_a_bucket_exactly() {
+        let (bucket, rate, taken) =
+            (Bucket::default(), Rate::per_second(10_000), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let own = (0..5000).filter(|_| bucket.take(1, rate, at(1000))).count();
+                    taken.fetch_add(own as u64, Ordering::Relaxed);
+                });
+            }
+        });
+        assert_eq!(taken.into_inner(), 10_000);
+    }
+
+    #[test]
     fn a_clock_that_goes_back_gives_nothing_away() {
         let bucket = Bucket::default();
         assert!(bucket.take(5, FIVE, at(9000)));

@@ -34,14 +34,14 @@ impl Streams {
     /// keep `warm_mibps` warm; the mode that it has already changes nothing.
     ///
     /// # Errors
-    /// If the stream is not ACTIVE, or a quota would be exceeded.
+    /// If the stream is not ACTIVE, a quota would be exceeded, or `warm_mibps` may not be kept warm.
     pub async fn set_mode(
         &self,
         stream: &Stream,
         mode: Mode,
         warm_mibps: Option<u32>,
     ) -> Result<(), Error> {
-        check_warm(&stream.name, warm_mibps)?;
+        self.check_warm(&stream.name, warm_mibps)?;
         let (name, now) = (&stream.name, self.now());
         self.change(stream, |state| {
             check_active(name, state)?;
@@ -56,7 +56,7 @@ impl Streams {
                 mode_changed_ms: self.check_daily(name, times, MODE_CHANGES_PER_DAY_MAX, now)?,
                 // A provisioned stream has none of the three.
                 distributes: false,
-                warm_mibps: warm_mibps.filter(|mibps| *mibps > 0),
+                warm_mibps,
                 peaks: peaks_of_shards(mode, open, now),
                 ..state.row.clone()
             };
@@ -72,19 +72,20 @@ impl Streams {
     /// the last 30 days needs is given up. Zero keeps nothing warm.
     ///
     /// # Errors
-    /// If the stream is provisioned or not ACTIVE, or that is more than can be kept warm.
+    /// If the stream is provisioned or not ACTIVE, the account has committed to no minimum, or that
+    /// is more than can be kept warm.
     pub async fn set_warm_throughput(
         &self,
         stream: &Stream,
         mibps: u32,
     ) -> Result<WarmThroughput, Error> {
-        check_warm(&stream.name, Some(mibps))?;
         let (name, now) = (&stream.name, self.now());
         let before = stream.state();
         self.change(stream, |state| {
             if state.row.mode == Mode::Provisioned {
                 return Err(Error::StreamProvisioned(name.clone()));
             }
+            self.check_warm(name, Some(mibps))?;
             check_active(name, state)?;
             let warm_mibps = (mibps > 0).then_some(mibps);
             let row = StreamRow { warm_mibps, ..state.row.clone() };
@@ -114,6 +115,19 @@ impl Streams {
         .await
     }
 
+    /// Whether that much may be kept warm (API reference, UpdateStreamWarmThroughput).
+    pub(crate) fn check_warm(&self, name: &StreamName, mibps: Option<u32>) -> Result<(), Error> {
+        let Some(mibps) = mibps else { return Ok(()) };
+        if !self.commitment(&name.world)?.holds(self.now()) {
+            return Err(Error::NoCommitment(name.clone()));
+        }
+        if mibps > WARM_MIBPS_MAX {
+            let (stream, limit_mibps) = (name.clone(), WARM_MIBPS_MAX);
+            return Err(Error::WarmThroughputLimit { stream, limit_mibps });
+        }
+        Ok(())
+    }
+
     /// The commit that makes `row` the stream's, and `target` the number of its open shards.
     pub(crate) fn plan_with(
         &self,
@@ -131,14 +145,6 @@ impl Streams {
         };
         Ok(Plan { row: Some(row), ..Plan::default() })
     }
-}
-
-fn check_warm(stream: &StreamName, mibps: Option<u32>) -> Result<(), Error> {
-    if mibps.is_some_and(|mibps| mibps > WARM_MIBPS_MAX) {
-        let (stream, limit_mibps) = (stream.clone(), WARM_MIBPS_MAX);
-        return Err(Error::WarmThroughputLimit { stream, limit_mibps });
-    }
-    Ok(())
 }
 
 /// What a stream that begins to be on demand is taken to have carried: half of what its shards

@@ -156,7 +156,7 @@ impl Streams {
     ///
     /// # Errors
     /// If the name is taken or a quota would be exceeded.
-    pub async fn create(&self, name: StreamName, new: NewStream) -> Result<(), Error> {
+    pub async fn create(&self, name: StreamName, mut new: NewStream) -> Result<(), Error> {
         if self.0.directory.get(&name).is_some() {
             return Err(Error::StreamExists(name));
         }
@@ -164,6 +164,9 @@ impl Streams {
             let (added, limit) = (new.shards, OPEN_SHARDS_PER_STREAM_MAX);
             return Err(Error::ShardLimit { stream: name, current: 0, limit, added });
         }
+        self.check_warm(&name, new.warm_mibps)?;
+        let warm_shards = new.warm_mibps.unwrap_or(0).min(self.on_demand_shards_max(&name));
+        new.shards = new.shards.max(warm_shards);
         self.check_creation_quotas(&name, &new)?;
         let now = self.now();
         let (row, map) = self.first_state(now, new);

@@ -86,6 +86,8 @@ pub enum Error {
         /// The quota.
         limit: usize,
     },
+    /// Throughput is kept warm only for an account that has committed to a minimum.
+    NoCommitment(StreamName),
     /// More throughput than can be kept warm.
     WarmThroughputLimit {
         /// The stream.

@@ -55,12 +55,12 @@ pub(super) fn read_mode(details: &shapes::StreamModeDetails) -> Mode {
     }
 }
 
-/// Throughput is kept warm on demand only (API reference, UpdateStreamMode).
+/// Throughput is kept warm on demand only (API reference, UpdateStreamMode); zero is none.
 pub(super) fn read_warm(mode: Mode, mibps: Option<i32>) -> Result<Option<u32>, Fault> {
     match (mode, mibps) {
         (Mode::Provisioned, Some(_)) => Err(invalid_argument(
             "WarmThroughputMiBps is only supported for streams in On-Demand mode.",
         )),
-        (_, mibps) => Ok(mibps.map(i32::unsigned_abs)),
+        (_, mibps) => Ok(mibps.map(i32::unsigned_abs).filter(|mibps| *mibps > 0)),
     }
 }

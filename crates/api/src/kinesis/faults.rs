@@ -172,6 +172,7 @@ pub(super) fn to_fault(error: Error) -> Fault {
         | Error::Contended(_)
         | Error::AccountContended) => setting_fault(&error),
         error @ (Error::StreamProvisioned(_)
+        | Error::NoCommitment(_)
         | Error::DistributionFixed(_)
         | Error::QuotaUsedUp(_)
         | Error::OnDemandStreamLimit { .. }
@@ -295,6 +296,10 @@ fn capacity_fault(error: &Error) -> Fault {
         Error::StreamProvisioned(stream) => Fault::validation(format!(
             "Request is invalid. Stream {} is in Provisioned mode.",
             under(stream)
+        )),
+        Error::NoCommitment(stream) => Fault::validation(format!(
+            "Warm throughput is only supported for accounts with MinimumThroughputBillingCommitment enabled. It is not enabled for the account {} in {}.",
+            stream.world.account, stream.world.region
         )),
         Error::DistributionFixed(stream) => invalid_argument(format!(
             "RecordDistributionStrategy is only supported for streams in On-Demand mode. Stream {} is in Provisioned mode.",
