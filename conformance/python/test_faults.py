@@ -262,6 +262,7 @@ def test_one_is_removed(dev, plain, stream):
     [
         [],
         ["--error", "InternalFailure", "--rate", "1.5"],
+        ["--error", "InternalFailure", "--rate", "NaN"],
         ["--error", "InternalFailure", "--operation", "PutEverything"],
         ["--error", "NobodyKnowsException"],
         ["--error", "InternalFailure", "--abort"],

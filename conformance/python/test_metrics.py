@@ -116,6 +116,42 @@ def test_a_consumer(server, kinesis, stream):
     assert own("subscribe_to_shard_event_millis_behind_latest")[0] == events
 
 
+def shard_of(samples, stream, name, shard="shardId-000000000000"):
+    return of(samples, f"aws_kinesis_shard_{name}", stream=stream, shard=shard)
+
+
+def test_shards_only_where_they_are_asked_for(server, kinesis, stream):
+    def use():
+        entry = {"PartitionKey": "k", "Data": b"12345", "ExplicitHashKey": "0"}
+        kinesis.put_records(StreamName=stream, Records=[entry, entry])
+        streams.read_shard(kinesis, stream, "shardId-000000000000")
+
+    use()
+    assert shard_of(scrape(server), stream, "incoming_records") == (None, None)
+    kinesis.enable_enhanced_monitoring(
+        StreamName=stream, ShardLevelMetrics=["IncomingRecords", "OutgoingBytes"]
+    )
+    streams.await_active(kinesis, stream)
+    use()
+    samples = scrape(server)
+    assert shard_of(samples, stream, "incoming_records") == (1, 2)
+    assert shard_of(samples, stream, "outgoing_bytes")[1] == 4 * 6
+    assert shard_of(samples, stream, "incoming_bytes") == (None, None)
+    other = "shardId-000000000001"
+    assert shard_of(samples, stream, "incoming_records", shard=other) == (None, None)
+    kinesis.enable_enhanced_monitoring(StreamName=stream, ShardLevelMetrics=["ALL"])
+    streams.await_active(kinesis, stream)
+    use()
+    samples = scrape(server)
+    assert shard_of(samples, stream, "incoming_bytes")[1] == 2 * 12
+    assert shard_of(samples, stream, "iterator_age_milliseconds")[0] > 0
+    assert shard_of(samples, stream, "read_provisioned_throughput_exceeded")[1] == 0
+    assert shard_of(samples, stream, "write_provisioned_throughput_exceeded")[1] == 0
+    kinesis.disable_enhanced_monitoring(StreamName=stream, ShardLevelMetrics=["ALL"])
+    streams.await_active(kinesis, stream)
+    assert shard_of(scrape(server), stream, "incoming_records") == (None, None)
+
+
 def test_throttles(tmp_path):
     limited = Server(tmp_path / "data", "--limits", "aws").start()
     client = clients.client(limited.endpoint)

@@ -307,7 +307,7 @@ pub(crate) struct FaultAdd {
     #[arg(long)]
     pub(crate) per_record: bool,
     /// How often it strikes, from 0 to 1
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = parse_rate)]
     pub(crate) rate: f64,
     /// Answer this error, such as ProvisionedThroughputExceededException or InternalFailure
     #[arg(long, value_name = "CODE")]
@@ -544,6 +544,12 @@ fn parse_shift(text: &str) -> Result<Duration, &'static str> {
     parse_long_duration(text.strip_prefix('+').unwrap_or(text))
 }
 
+/// How often a fault strikes. JSON knows no number that is none.
+fn parse_rate(text: &str) -> Result<f64, &'static str> {
+    let rate = text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate));
+    rate.ok_or("a rate is a number from 0 to 1")
+}
+
 /// How long to look: a rate needs some time.
 fn parse_interval(text: &str) -> Result<Duration, &'static str> {
     let interval = parse_long_duration(text)?;
@@ -618,6 +624,14 @@ mod tests {
             assert!(parse_shift(wrong).is_err(), "{wrong}");
         }
         assert!(parse_shift("18446744073709551615d").is_err());
+    }
+
+    #[test]
+    fn rates() {
+        assert_eq!(["0", "0.1", "1"].map(parse_rate), [Ok(0.0), Ok(0.1), Ok(1.0)]);
+        for wrong in ["", "NaN", "inf", "-0.1", "1.1", "10%"] {
+            assert!(parse_rate(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

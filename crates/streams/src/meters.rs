@@ -10,10 +10,12 @@ use telemetry::{
 };
 
 use crate::engine::Streams;
+use crate::monitoring::ShardMetric;
 use crate::put::NewRecord;
 use crate::stream::Stream;
 
 const NAMESPACE: &str = "AWS/Kinesis";
+const SHARD_ID: &str = "ShardId";
 
 /// A dimension's name and value, as CloudWatch has them.
 type Dimension = (&'static str, String);
@@ -97,6 +99,17 @@ static READ_EXCEEDED: [Metric; 1] = [metric(
     Unit::Count,
     "Whether a GetRecords was throttled.",
 )];
+
+/// Under which names enhanced monitoring switches the metrics of shards.
+const SHARD_METRICS: [(&str, ShardMetric); 7] = [
+    ("IncomingBytes", ShardMetric::IncomingBytes),
+    ("IncomingRecords", ShardMetric::IncomingRecords),
+    ("OutgoingBytes", ShardMetric::OutgoingBytes),
+    ("OutgoingRecords", ShardMetric::OutgoingRecords),
+    ("IteratorAgeMilliseconds", ShardMetric::IteratorAgeMilliseconds),
+    ("ReadProvisionedThroughputExceeded", ShardMetric::ReadProvisionedThroughputExceeded),
+    ("WriteProvisionedThroughputExceeded", ShardMetric::WriteProvisionedThroughputExceeded),
+];
 
 /// By which operation records were put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -294,7 +307,7 @@ impl StreamMeters {
             let groups: [&dyn Observed; 5] =
                 [incoming, outgoing, iterator_age, write_exceeded, read_exceeded];
             let id = crate::shard::shard_id(index);
-            groups.into_iter().for_each(|group| visit(Some(("ShardId", id.clone())), group));
+            groups.into_iter().for_each(|group| visit(Some((SHARD_ID, id.clone())), group));
         }
     }
 }
@@ -323,9 +336,19 @@ fn micros(latency: Duration) -> u64 {
 impl MeasurementSource for Streams {
     fn measurements(&self, into: &mut Vec<Measurement>) {
         for stream in self.0.directory.all() {
+            let switched_on = stream.state().row.shard_level_metrics;
+            let is_told = |metric: &Metric, dimension: &Option<Dimension>| match dimension {
+                Some((SHARD_ID, _)) => SHARD_METRICS
+                    .iter()
+                    .any(|(name, own)| *name == metric.name && switched_on.contains(*own)),
+                _ => true,
+            };
             stream.meters.groups(&mut |dimension, group| {
                 group.read(&mut |metric, total, minute| {
-                    into.extend(measurement(&stream, metric, &dimension, total, minute));
+                    // What was never observed is not told: most streams are not read by all means.
+                    if total.count > 0 && is_told(metric, &dimension) {
+                        into.push(measurement(&stream, metric, &dimension, total, minute));
+                    }
                 });
             });
         }
@@ -338,32 +361,29 @@ impl MeasurementSource for Streams {
     }
 }
 
-/// What was never observed is not told: most streams are never read by every means.
 fn measurement(
     stream: &Stream,
     metric: &'static Metric,
     dimension: &Option<Dimension>,
     total: StatisticSet,
     minute: StatisticSet,
-) -> Option<Measurement> {
+) -> Measurement {
     let prefix = match dimension {
-        Some(("ShardId", _)) => "aws_kinesis_shard",
+        Some((SHARD_ID, _)) => "aws_kinesis_shard",
         _ => "aws_kinesis",
     };
-    (total.count > 0).then(|| {
-        let mut dimensions = vec![("StreamName", stream.name.name.to_string())];
-        dimensions.extend(dimension.clone());
-        Measurement {
-            namespace: NAMESPACE,
-            metric,
-            prefix,
-            account: stream.name.world.account.to_string(),
-            region: stream.name.world.region.to_string(),
-            dimensions,
-            total,
-            minute,
-        }
-    })
+    let mut dimensions = vec![("StreamName", stream.name.name.to_string())];
+    dimensions.extend(dimension.clone());
+    Measurement {
+        namespace: NAMESPACE,
+        metric,
+        prefix,
+        account: stream.name.world.account.to_string(),
+        region: stream.name.world.region.to_string(),
+        dimensions,
+        total,
+        minute,
+    }
 }
 
 #[cfg(test)]
