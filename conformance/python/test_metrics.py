@@ -94,13 +94,12 @@ def test_a_consumer(server, kinesis, stream):
     subscription = fan_out.subscribe(kinesis, arn, "shardId-000000000000", "TRIM_HORIZON")
     kinesis.put_record(StreamName=stream, PartitionKey="k", Data=b"12345", ExplicitHashKey="0")
     fan_out.collect(subscription, enough=1)
+    # Held, or else its end would let the next one in.
+    shard, start = "shardId-000000000001", {"Type": "LATEST"}
+    held = kinesis.subscribe_to_shard(ConsumerARN=arn, ShardId=shard, StartingPosition=start)
     with pytest.raises(kinesis.exceptions.ResourceInUseException):
-        for _ in range(2):
-            kinesis.subscribe_to_shard(
-                ConsumerARN=arn,
-                ShardId="shardId-000000000001",
-                StartingPosition={"Type": "LATEST"},
-            )
+        kinesis.subscribe_to_shard(ConsumerARN=arn, ShardId=shard, StartingPosition=start)
+    held["EventStream"].close()
     samples = scrape(server)
 
     def own(name):
