@@ -16,7 +16,7 @@ use crate::{RecordBatch, limits};
 
 const HOME: Home = Home { lane: 3, number: 9 };
 
-fn sealed_chunk() -> Vec<u8> {
+pub(crate) fn sealed_chunk() -> Vec<u8> {
     let mut open = OpenChunk::default();
     let record = RecordBatch::single(b"hello");
     open.push_records(LogId::new(1, 2), Position::new(4, 7), 1, record.body());
@@ -27,7 +27,7 @@ fn sealed_chunk() -> Vec<u8> {
     open.seal(&Seal { home: HOME, nonce: 0xfeed, epoch: 4, arrival }).bytes.to_vec()
 }
 
-fn manifest() -> Manifest {
+pub(crate) fn manifest() -> Manifest {
     Manifest {
         number: 12,
         store: *b"0123456789abcdef",

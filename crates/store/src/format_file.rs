@@ -90,11 +90,17 @@ pub(crate) fn claim_bucket(disk: &dyn Disk) -> Result<(), OpenError> {
 }
 
 fn check(disk: &dyn Disk, format: &[u8]) -> Result<(), OpenError> {
-    let text = String::from_utf8_lossy(format).trim().to_owned();
-    let number =
-        text.strip_prefix(FORMAT_WORD.trim()).and_then(|text| text.trim().parse::<u32>().ok());
-    match number {
-        Some(number) if number <= FORMAT_NUMBER => Ok(()),
-        _ => Err(OpenError::Newer { folder: disk.path(""), format: text }),
+    if is_readable(format) {
+        return Ok(());
     }
+    let format = String::from_utf8_lossy(format).trim().to_owned();
+    Err(OpenError::Newer { folder: disk.path(""), format })
+}
+
+/// Whether this version reads a folder with this `FORMAT`.
+pub(crate) fn is_readable(format: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(format);
+    let number = text.trim().strip_prefix(FORMAT_WORD.trim());
+    let number = number.and_then(|number| number.trim().parse::<u32>().ok());
+    number.is_some_and(|number| number <= FORMAT_NUMBER)
 }

@@ -17,6 +17,8 @@ mod compact;
 mod compact_plan;
 mod config;
 mod core;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod decoders;
 mod disk;
 mod drive;
 mod error;
@@ -56,6 +58,8 @@ mod compact_tests;
 mod crash_tests;
 #[cfg(test)]
 mod damage_tests;
+#[cfg(test)]
+mod decoder_tests;
 #[cfg(test)]
 mod encoding_tests;
 #[cfg(test)]

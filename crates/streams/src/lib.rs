@@ -9,6 +9,8 @@ mod accounts;
 mod capacity;
 mod catalogue;
 mod consumers;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod decoders;
 mod directory;
 mod draft;
 mod engine;

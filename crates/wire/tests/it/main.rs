@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly anywhere")]
 
 mod cbor;
+mod corpus;
 mod event_stream;
 mod json;
 mod text;
