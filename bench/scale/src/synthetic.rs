@@ -3,6 +3,7 @@
 //!
 //! The bytes are those of `docs/format.md`.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -120,9 +121,10 @@ fn write(
     Ok(total)
 }
 
-/// The logs of the newest segment that has records.
+/// The logs that have records in segments.
 fn logs_of(folder: &Path, manifest: &Manifest) -> io::Result<Vec<u64>> {
-    for (number, total) in manifest.segments().into_iter().rev() {
+    let mut logs = BTreeSet::new();
+    for (number, total) in manifest.segments() {
         let file = File::open(folder.join(format!("segments/{number:016x}")))?;
         let mut trailer = [0; TRAILER_BYTES];
         file.read_exact_at(&mut trailer, total - TRAILER_BYTES as u64)?;
@@ -131,15 +133,14 @@ fn logs_of(folder: &Path, manifest: &Manifest) -> io::Result<Vec<u64>> {
         let mut footer = vec![0; blocks as usize * FOOTER_ENTRY_BYTES];
         file.read_exact_at(&mut footer, at)?;
         let records = footer.chunks_exact(FOOTER_ENTRY_BYTES).filter(|entry| entry[8 + 20] == 1);
-        let mut logs: Vec<u64> = records
-            .map(|entry| u64::from_le_bytes(entry[8..16].try_into().unwrap_or_default()))
-            .collect();
-        logs.dedup();
-        if !logs.is_empty() {
-            return Ok(logs);
-        }
+        logs.extend(
+            records.map(|entry| u64::from_le_bytes(entry[8..16].try_into().unwrap_or_default())),
+        );
     }
-    Err(io::Error::other("the folder has no records in segments"))
+    match logs.is_empty() {
+        true => Err(io::Error::other("the folder has no records in segments")),
+        false => Ok(logs.into_iter().collect()),
+    }
 }
 
 /// The newest manifest's bytes, without its checksum.
