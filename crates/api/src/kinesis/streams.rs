@@ -110,7 +110,6 @@ impl Serve<op::DescribeStreamSummary> for Kinesis {
             channel_count: Some(0),
             queue_count: Some(0),
             record_distribution_strategy: shape::distribution(&state),
-            ..shapes::StreamDescriptionSummary::default()
         };
         Ok(shapes::DescribeStreamSummaryOutput { stream_description_summary })
     }
