@@ -67,6 +67,24 @@ def test_a_stream_from_the_shell(aws):
     assert base64.b64decode(record["Data"]) in (b"hello", b"aGVsbG8=")
 
 
+def test_settings_from_the_shell(aws):
+    aws("create-stream --stream-name settings --shard-count 1")
+    name = "--stream-name settings"
+    aws(f"increase-stream-retention-period {name} --retention-period-hours 48")
+    aws(f"start-stream-encryption {name} --encryption-type KMS --key-id alias/aws/kinesis")
+    sets = aws(f"enable-enhanced-monitoring {name} --shard-level-metrics ALL")
+    assert (len(sets["CurrentShardLevelMetrics"]), len(sets["DesiredShardLevelMetrics"])) == (0, 7)
+    summary = aws(f"describe-stream-summary {name}")["StreamDescriptionSummary"]
+    assert (summary["RetentionPeriodHours"], summary["EncryptionType"]) == (48, "KMS")
+    arn = summary["StreamARN"]
+    aws(f"tag-resource --resource-arn {arn} --tags team=river")
+    assert aws(f"list-tags-for-resource --resource-arn {arn}")["Tags"] == [
+        {"Key": "team", "Value": "river"}
+    ]
+    assert aws(f"get-resource-policy --resource-arn {arn}") == {"Policy": "{}"}
+    assert aws("describe-limits")["ShardLimit"] == 500
+
+
 def test_waiting_in_the_shell(shell, aws):
     aws("create-stream --stream-name waited --shard-count 1")
     assert shell("aws kinesis wait stream-exists --stream-name waited").returncode == 0

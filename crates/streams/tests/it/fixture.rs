@@ -99,6 +99,8 @@ impl Fixture {
             }
             self.clock.advance(Duration::from_millis(10));
             tokio::task::yield_now().await;
+            // The store's threads are real ones: on a busy machine they need a turn too.
+            std::thread::yield_now();
         }
         panic!("never happened: {what}");
     }

@@ -6,6 +6,7 @@ mod limits;
 mod on_demand;
 mod reading;
 mod resharding;
+mod settings;
 mod subscribing;
 
 /// The store of the lane that this suite is called after.
