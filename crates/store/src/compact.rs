@@ -13,8 +13,8 @@ use crate::compact_plan::{Policy, RETENTION_CLASSES, pick};
 use crate::core::{Core, FolderState};
 use crate::id::{LogId, Position, TableId};
 use crate::limits::{
-    COMPACT_LOOK_EVERY, COMPACT_RETRY_AFTER, READ_AHEAD_BYTES_MAX, SEGMENT_BLOCK_BYTES,
-    SEGMENTS_PER_CLASS_MAX,
+    COMPACT_FREE_BYTES_MIN, COMPACT_LOOK_EVERY, COMPACT_RETRY_AFTER, READ_AHEAD_BYTES_MAX,
+    SEGMENT_BLOCK_BYTES, SEGMENTS_PER_CLASS_MAX,
 };
 use crate::manifest::SegmentState;
 use crate::merge::{Run, write_row_blocks};
@@ -113,6 +113,8 @@ enum Halt {
     Io(io::Error),
     /// This segment has damage in it.
     Damaged(u64),
+    /// There is too little room for a copy of what is read.
+    NoRoom,
 }
 
 impl From<io::Error> for Halt {
@@ -273,6 +275,11 @@ impl Core {
         folder: &FolderState,
         inputs: Vec<Arc<Segment>>,
     ) -> Result<Compaction, Halt> {
+        let bytes = bytes_of(inputs.iter().map(|own| &own.state));
+        let free = folder.disk.free_bytes().unwrap_or(u64::MAX);
+        if free < bytes.saturating_add(COMPACT_FREE_BYTES_MIN) {
+            return Err(Halt::NoRoom);
+        }
         let mut left: BTreeMap<u8, Vec<BlockRef>> = BTreeMap::new();
         let mut directories = Vec::new();
         let mut last: Option<(LogId, u8)> = None;
@@ -339,6 +346,7 @@ fn halt_for(state: &mut CompactorState, halt: Halt, now: Duration) -> Duration {
             tracing::error!(segment, "a segment has damage in it and is not compacted");
             state.damaged.insert(segment);
         }
+        Halt::NoRoom => tracing::debug!("there is too little room to compact"),
         Halt::Io(error) => tracing::warn!(%error, "a compaction has failed, to be tried again"),
     }
     state.paced_until = now + COMPACT_RETRY_AFTER;

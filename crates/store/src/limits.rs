@@ -167,6 +167,9 @@ pub const COMPACT_BYTES_PER_SECOND: u64 = 64 * 1024 * 1024;
 /// Trimmed bytes of a segment below which it is not worth writing again.
 pub const COMPACT_DEAD_BYTES_MIN: u64 = 1024 * 1024;
 
+/// Room on the disk that a compaction leaves to the ring and to flushes, beside what it writes.
+pub const COMPACT_FREE_BYTES_MIN: u64 = RING_BYTES_MAX;
+
 /// How often segments are looked through for what has been trimmed, if anything was.
 pub const COMPACT_LOOK_EVERY: Duration = Duration::from_secs(30);
 
@@ -250,8 +253,10 @@ pub const BUCKET_AHEAD_READ_BYTES: u64 = READ_AHEAD_BYTES_MAX;
 /// Fetched pieces that are held, of all segments together: what a compaction reads, and some readers.
 pub const BUCKET_WINDOWS_MAX: usize = 12;
 
-/// A segment larger than this is put in parts of this size: ten thousand parts, which is what S3 takes,
-/// are 80 GiB.
+/// A segment up to this is one put, as every flush is; a larger one is put in parts,
+pub const BUCKET_WHOLE_BYTES_MAX: usize = 48 * 1024 * 1024;
+
+/// of this size: ten thousand parts, which is what S3 takes, are 80 GiB.
 pub const BUCKET_PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// Puts of the probe that race for one name. Some stores let the losers wait a second each.

@@ -73,7 +73,7 @@ impl Core {
         disk: bool,
     ) -> Result<Option<ReadPage>, ReadError> {
         let entry = self.logs.get(log).ok_or(ReadError::UnknownLog(log))?;
-        let known = {
+        let mut known = {
             let state = entry.state();
             Known { next: state.next, end: state.end, trimmed_below: state.trimmed_below }
         };
@@ -101,7 +101,7 @@ impl Core {
         if since > UnixMillis(0) && !reading.seek_time(&entry, disk)? {
             return Ok(None);
         }
-        let at_tail = match reading.run(&entry, &known, disk)? {
+        let at_tail = match reading.run(&entry, &mut known, disk)? {
             Ended::Tail => true,
             Ended::Budget => false,
             Ended::NeedsDisk if reading.records.is_empty() => return Ok(None),
@@ -134,7 +134,7 @@ enum Next {
 }
 
 impl Reading<'_> {
-    fn run(&mut self, entry: &LogEntry, known: &Known, disk: bool) -> Result<Ended, ReadError> {
+    fn run(&mut self, entry: &LogEntry, known: &mut Known, disk: bool) -> Result<Ended, ReadError> {
         loop {
             let source = match self.locate(entry, disk)? {
                 Next::Block(source) => Some(source),
@@ -143,7 +143,20 @@ impl Reading<'_> {
             };
             if let Err(damage) = self.check_gap(source.as_ref(), known) {
                 // What was read before the gap is answered first; the next read meets it again.
-                return if self.records.is_empty() { Err(damage) } else { Ok(Ended::Budget) };
+                if !self.records.is_empty() {
+                    return Ok(Ended::Budget);
+                }
+                if self.core.logs.get(self.log).is_none() {
+                    return Err(ReadError::UnknownLog(self.log));
+                }
+                // It may have been trimmed, and given back, since this read began.
+                let trimmed_below = entry.state().trimmed_below;
+                if trimmed_below == known.trimmed_below {
+                    return Err(damage);
+                }
+                known.trimmed_below = trimmed_below;
+                self.cursor = self.cursor.max(trimmed_below);
+                continue;
             }
             let Some(source) = source else { return Ok(Ended::Tail) };
             if !disk && source.in_file().is_some() {

@@ -51,6 +51,7 @@ pub(super) const SUITES: &[Suite] = &[
             "test_unserved.py",
             "test_operator.py",
             "test_clock.py",
+            "test_space.py",
             "test_faults.py",
             "test_metrics.py",
             "test_limits.py",

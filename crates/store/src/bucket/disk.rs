@@ -20,8 +20,8 @@ use crate::block::Home;
 use crate::disk::{Disk, DiskFile};
 use crate::lane::Sabotage;
 use crate::limits::{
-    BUCKET_AHEAD_READ_BYTES, BUCKET_COLLECT_EVERY, BUCKET_PART_BYTES, BUCKET_WINDOW_BYTES,
-    BUCKET_WINDOWS_MAX,
+    BUCKET_AHEAD_READ_BYTES, BUCKET_COLLECT_EVERY, BUCKET_PART_BYTES, BUCKET_WHOLE_BYTES_MAX,
+    BUCKET_WINDOW_BYTES, BUCKET_WINDOWS_MAX,
 };
 use crate::manifest::{MANIFEST_FOLDER, parse_number};
 
@@ -144,7 +144,7 @@ impl Disk for BucketDisk {
         Ok(Arc::new(StreamedObject {
             bucket: Arc::clone(&self.bucket),
             fenced: Arc::clone(&self.fenced),
-            whole: self.create(name)?,
+            closing: Arc::clone(&self.closing),
             name: name.to_owned(),
             state: Mutex::default(),
         }))
@@ -266,8 +266,7 @@ struct StreamedObject {
     bucket: Arc<dyn Bucket>,
     name: String,
     fenced: Arc<AtomicBool>,
-    /// What it is while it is small.
-    whole: Arc<dyn DiskFile>,
+    closing: Arc<AtomicBool>,
     state: Mutex<Streamed>,
 }
 
@@ -313,7 +312,9 @@ impl DiskFile for StreamedObject {
             return Err(io::ErrorKind::Unsupported.into());
         }
         state.bytes.extend_from_slice(bytes);
-        if state.bytes.len() < BUCKET_PART_BYTES {
+        let begun = state.upload.is_some();
+        let bytes_max = if begun { BUCKET_PART_BYTES } else { BUCKET_WHOLE_BYTES_MAX };
+        if state.bytes.len() < bytes_max {
             return Ok(());
         }
         self.put_part(&mut state)
@@ -326,8 +327,14 @@ impl DiskFile for StreamedObject {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.state();
         if state.upload.is_none() {
-            self.whole.write_at(&std::mem::take(&mut state.bytes), 0)?;
-            return self.whole.sync();
+            let whole = NewObject {
+                bucket: Arc::clone(&self.bucket),
+                name: self.name.clone(),
+                fenced: Arc::clone(&self.fenced),
+                closing: Arc::clone(&self.closing),
+                bytes: Mutex::new(std::mem::take(&mut state.bytes)),
+            };
+            return whole.sync();
         }
         if !state.bytes.is_empty() {
             self.put_part(&mut state)?;
@@ -479,7 +486,7 @@ mod tests {
         let objects = Arc::new(InMemory::new());
         let bucket: Arc<dyn Bucket> = Arc::new(ObjectBucket::memory(objects));
         let disk = BucketDisk::new(bucket, Clock::system(), Duration::ZERO);
-        for (name, pieces) in [("segments/small", 1_u64), ("segments/large", 21)] {
+        for (name, pieces) in [("segments/small", 1_u64), ("segments/large", 61)] {
             let file = disk.create_for_streaming(name).unwrap();
             let mebi = 1024 * 1024;
             for at in (0..pieces).map(|index| index * mebi) {
@@ -497,7 +504,7 @@ mod tests {
             }
         }
         let given_up = disk.create_for_streaming("segments/none").unwrap();
-        given_up.write_at(&piece(0, 9 * 1024 * 1024), 0).unwrap();
+        given_up.write_at(&piece(0, 49 * 1024 * 1024), 0).unwrap();
         drop(given_up);
         assert!(disk.open("segments/none").is_err());
     }

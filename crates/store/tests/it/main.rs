@@ -4,6 +4,7 @@
 
 mod basics;
 mod buckets;
+mod compaction;
 mod folders;
 mod golden;
 mod kill;
