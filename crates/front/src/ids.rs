@@ -1,5 +1,6 @@
 //! The two ids that every AWS answer carries.
 
+use base64_simd::Out;
 use http::HeaderValue;
 use stdx::Entropy;
 use wire::RequestId;
@@ -24,11 +25,12 @@ impl Ids {
     }
 
     pub(crate) fn request_id_header(&self) -> HeaderValue {
-        ascii(self.request_id.to_string())
+        ascii(&self.request_id.text())
     }
 
     pub(crate) fn extended_header(&self) -> HeaderValue {
-        ascii(base64_simd::STANDARD.encode_to_string(self.extended))
+        let mut text = [0; EXTENDED_BYTES / 3 * 4];
+        ascii(base64_simd::STANDARD.encode(&self.extended, Out::from_slice(&mut text)))
     }
 }
 
@@ -39,9 +41,9 @@ fn as_uuid_v4(bytes: [u8; ID_BYTES]) -> u128 {
     cleared | (4 << 76) | (0b10 << 62)
 }
 
-fn ascii(text: String) -> HeaderValue {
+fn ascii(text: &[u8]) -> HeaderValue {
     // Hex, dashes and base64 are header characters; the fallback is never taken.
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"))
+    HeaderValue::from_bytes(text).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ fn readiness(shared: &Shared) -> Page {
 /// nobody else's business.
 fn metrics(shared: &Shared, peer: IpAddr, head: &Parts) -> Result<Page, Refusal> {
     if !peer.to_canonical().is_loopback() {
-        let headers = Headers(&head.headers);
+        let headers = Headers::of(&head.headers);
         let view = view_of(head, &headers);
         let proven = shared.authority.prove_bodiless(&view, shared.clock.wall());
         proven.map_err(|_unproven| Refusal::denied_xml())?;

@@ -1,5 +1,6 @@
 //! The pipeline: one function that reads like the specification.
 
+use std::cell::LazyCell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,8 +94,8 @@ async fn answer_call<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let claimed = Routes::claimed(head);
-    let route = shared.routes.route(head, claimed.as_deref());
+    let claimed = LazyCell::new(|| Routes::claimed(head));
+    let route = shared.routes.route(head, || claimed.as_deref());
     let dialect = dialect_of(&shared.routes, head, route);
     let named = match route {
         Route::Target(Target::Known(operation), _) | Route::Rpc(operation) => Some(operation.info),
@@ -229,7 +230,7 @@ impl<'a> CallRequest<'a> {
         B: Body<Data = Bytes> + Unpin,
     {
         let shared = self.shared;
-        let headers = Headers(&self.head.headers);
+        let headers = Headers::of(&self.head.headers);
         let view = view_of(self.head, &headers);
 
         let Some((profile, bytes_max)) = self.routed() else {

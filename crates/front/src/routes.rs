@@ -125,8 +125,13 @@ impl Routes {
         self.operations.push(Operation { profile, endpoint, info, meter });
     }
 
-    /// What a head asks for. `service` is the claimed one, if the request is signed at all.
-    pub(crate) fn route<'a>(&'a self, head: &Parts, service: Option<&'a str>) -> Route<'a> {
+    /// What a head asks for. `claimed` tells the service that it claims to be signed for, if any:
+    /// it is asked for only if nothing else names the operation.
+    pub(crate) fn route<'a>(
+        &'a self,
+        head: &Parts,
+        claimed: impl FnOnce() -> Option<&'a str>,
+    ) -> Route<'a> {
         if is_rpc(head)
             && let Some(index) = self.by_path.get(head.uri.path())
         {
@@ -137,6 +142,7 @@ impl Routes {
         if matches!(target, Target::Known(_)) {
             return Route::Target(target, content);
         }
+        let service = claimed();
         match (service, service.and_then(|service| self.profile(service))) {
             (_, Some(profile)) if profile.query.is_some() && is_form(&head.headers) => {
                 Route::Query(profile)
@@ -150,7 +156,7 @@ impl Routes {
 
     /// The service that a request claims to be signed for.
     pub(crate) fn claimed(head: &Parts) -> Option<String> {
-        let headers = Headers(&head.headers);
+        let headers = Headers::of(&head.headers);
         claimed_service(&view_of(head, &headers)).filter(|service| !service.is_empty())
     }
 

@@ -4,16 +4,23 @@ use http::HeaderMap;
 use http::request::Parts;
 use identity::{HeaderView, RequestView};
 
-/// A header map behind [`HeaderView`].
-pub(crate) struct Headers<'a>(pub(crate) &'a HeaderMap);
+/// A head's headers behind [`HeaderView`], listed once: a signature asks for a dozen of them by name,
+/// and the map would parse and hash each name.
+pub(crate) struct Headers<'a>(Vec<(&'a str, &'a [u8])>);
 
-impl HeaderView for Headers<'_> {
-    fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.get_all(name).into_iter().map(http::HeaderValue::as_bytes)
+impl<'a> Headers<'a> {
+    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
+        Headers(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect())
     }
 }
 
-/// The view over `head`; `headers` must wrap the same head's map.
+impl HeaderView for Headers<'_> {
+    fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.0.iter().filter(move |(key, _)| *key == name).map(|(_, value)| *value)
+    }
+}
+
+/// The view over `head`; `headers` must list the same head's.
 pub(crate) fn view_of<'a>(
     head: &'a Parts,
     headers: &'a Headers<'a>,

@@ -88,7 +88,6 @@ struct Key {
     identity: Arc<Identity>,
 }
 
-#[derive(Clone)]
 struct Derived {
     key: hmac::Key,
     proof: Proof,
@@ -98,8 +97,8 @@ struct Derived {
 /// old one. Only proven requests add to it, so strangers cannot wash it out.
 #[derive(Default)]
 struct Generations {
-    young: HashMap<Box<str>, Derived>,
-    old: HashMap<Box<str>, Derived>,
+    young: HashMap<Box<str>, Arc<Derived>>,
+    old: HashMap<Box<str>, Arc<Derived>>,
 }
 
 impl KeyRing {
@@ -146,7 +145,7 @@ impl KeyRing {
             && presented.token.is_none()
         {
             return if matches(&derived.key) {
-                Ok(derived.proof)
+                Ok(derived.proof.clone())
             } else {
                 Err(signature_mismatch())
             };
@@ -169,7 +168,7 @@ impl KeyRing {
         }
     }
 
-    fn derived(&self, credential: &str) -> Option<Derived> {
+    fn derived(&self, credential: &str) -> Option<Arc<Derived>> {
         let generations = self.derived.read().unwrap_or_else(PoisonError::into_inner);
         generations.young.get(credential).or_else(|| generations.old.get(credential)).cloned()
     }
@@ -179,7 +178,7 @@ impl KeyRing {
         if generations.young.len() >= DERIVED_KEYS_MAX {
             generations.old = std::mem::take(&mut generations.young);
         }
-        generations.young.insert(scope.credential.into(), derived);
+        generations.young.insert(scope.credential.into(), Arc::new(derived));
     }
 }
 

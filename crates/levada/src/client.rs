@@ -19,6 +19,8 @@ use wire::{Codec, Fault, Operation, ServiceProfile};
 /// How long an answer may take.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+/// Room for an ordinary call.
+const BODY_BYTES_USUAL: usize = 256;
 
 /// A connection to a server, opened when needed.
 pub struct Client {
@@ -118,9 +120,8 @@ impl Client {
         Op::Input: Serialize,
         Op::Output: DeserializeOwned,
     {
-        let body = serde_json::to_vec(input)
-            .map_err(|error| ClientError::Unreadable(error.to_string()))?;
-        let request = self.signed(profile, Op::INFO.name, body.into())?;
+        let body = wire::codec::encode(Codec::Json, input, BODY_BYTES_USUAL);
+        let request = self.signed(profile, Op::INFO.name, body)?;
         let (status, body) = self.exchange(request).await?;
         if status != 200 {
             return Err(ClientError::Fault(wire::codec::decode_fault(Codec::Json, status, &body)));

@@ -1,8 +1,37 @@
 //! Randomness: the operating system's in production, a seed's in tests.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+
+/// The operating system's randomness that a thread fetches at once: asking costs more than the
+/// bytes, and every answer carries some.
+const POOL_BYTES: usize = 4096;
+
+thread_local! {
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; POOL_BYTES], left: 0 }) };
+}
+
+/// A thread's randomness, not given out yet.
+struct Pool {
+    bytes: [u8; POOL_BYTES],
+    left: usize,
+}
+
+impl Pool {
+    /// Fills `bytes`, which must be no more than the pool; what was given out is forgotten.
+    fn fill(&mut self, bytes: &mut [u8], refill: impl FnOnce(&mut [u8])) {
+        if self.left < bytes.len() {
+            refill(&mut self.bytes);
+            self.left = POOL_BYTES;
+        }
+        let taken = &mut self.bytes[self.left - bytes.len()..self.left];
+        bytes.copy_from_slice(taken);
+        taken.fill(0);
+        self.left -= bytes.len();
+    }
+}
 
 /// A source of random bytes; clones share the source.
 #[derive(Clone)]
@@ -31,7 +60,14 @@ impl Entropy {
     pub fn fill(&self, bytes: &mut [u8]) {
         match &*self.0 {
             Source::System(system) => {
-                system.fill(bytes).expect("the operating system gives randomness");
+                let refill = |bytes: &mut [u8]| {
+                    system.fill(bytes).expect("the operating system gives randomness");
+                };
+                if bytes.len() <= POOL_BYTES / 8 {
+                    POOL.with_borrow_mut(|pool| pool.fill(bytes, refill));
+                } else {
+                    refill(bytes);
+                }
             }
             Source::Seeded(state) => {
                 let mut state = state.lock().expect("no panic while held");
@@ -78,6 +114,22 @@ mod tests {
     fn same_seed_same_bytes() {
         assert_eq!(Entropy::seeded(7).array::<33>(), Entropy::seeded(7).array::<33>());
         assert_ne!(Entropy::seeded(7).u64(), Entropy::seeded(8).u64());
+    }
+
+    #[test]
+    fn no_byte_is_given_out_twice() {
+        let mut pool = Pool { bytes: [0; POOL_BYTES], left: 0 };
+        let mut refills = 0u8;
+        for _ in 0..100 {
+            let mut given = [0; 99];
+            pool.fill(&mut given, |bytes| {
+                refills += 1;
+                bytes.fill(refills);
+            });
+            assert_eq!(given, [refills; 99]);
+            assert!(pool.bytes[pool.left..].iter().all(|byte| *byte == 0));
+        }
+        assert_eq!(usize::from(refills), 100usize.div_ceil(POOL_BYTES / 99));
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub struct Config {
     pub tail_bytes_max: u64,
     /// Flushed chunks that stay in memory for readers near the tail, at most.
     pub kept_bytes_max: u64,
+    /// Memory of chunks that waits to be used again, at most.
+    pub spare_bytes_max: u64,
     /// All tables together, keys and values and what keeping them costs, at most.
     pub table_bytes_max: u64,
     /// Verified blocks of segments in memory, at most.
@@ -140,6 +142,7 @@ impl Config {
             queue_bytes_max: share(limits::QUEUE_SHARE),
             tail_bytes_max,
             kept_bytes_max: share(limits::KEPT_SHARE),
+            spare_bytes_max: share(limits::SPARE_SHARE),
             table_bytes_max: share(limits::TABLE_SHARE),
             block_cache_bytes_max: share(limits::BLOCK_CACHE_SHARE),
             directory_bytes_max: share(limits::DIRECTORY_SHARE),
@@ -180,6 +183,7 @@ impl Config {
             queue_bytes_max: 0,
             tail_bytes_max: 0,
             kept_bytes_max: 0,
+            spare_bytes_max: 0,
             table_bytes_max: 0,
             block_cache_bytes_max: 0,
             directory_bytes_max: 0,
@@ -209,6 +213,7 @@ mod tests {
         let shares = limits::QUEUE_SHARE
             + limits::TAIL_SHARE
             + limits::KEPT_SHARE
+            + limits::SPARE_SHARE
             + limits::TABLE_SHARE
             + limits::BLOCK_CACHE_SHARE
             + limits::DIRECTORY_SHARE

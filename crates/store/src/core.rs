@@ -28,6 +28,7 @@ use crate::ring::Ring;
 use crate::room::Reserve;
 use crate::segment::Segments;
 use crate::sequencer::Sequencer;
+use crate::spare::Spare;
 use crate::table::Tables;
 
 /// What a folder adds to a store.
@@ -102,6 +103,8 @@ pub(crate) struct Core {
     pub(crate) read_cache: ReadCache,
     pub(crate) compactor: Compactor,
     pub(crate) flush_signal: FlushSignal,
+    /// The memory of chunks that nobody needs any more.
+    pub(crate) spare: Arc<Spare>,
     /// Bytes of chunks kept in memory for want of a disk.
     pub(crate) memory_held: Arc<AtomicU64>,
     pub(crate) log_next: AtomicU64,
@@ -278,7 +281,11 @@ impl Core {
         if !self.committer().unproven || self.condition.is_poisoned() {
             return;
         }
-        let sealed = self.sequencer().seal_even_empty(self.clock.service());
+        let sealed = {
+            let mut sequencer = self.sequencer();
+            sequencer.rest();
+            sequencer.seal_even_empty(self.clock.service())
+        };
         self.commit(sealed);
     }
 
@@ -346,7 +353,8 @@ impl Core {
         let SealedChunk { home, bytes, blocks, arrival, effects, waiters } = sealed;
         let bytes_total = bytes.len() as u64;
         let held = in_memory.then(|| Arc::clone(&self.memory_held));
-        let chunk = Arc::new(Chunk::new(home, bytes_total, blocks, place, Some(bytes), held));
+        let chunk = Chunk::new(home, bytes_total, blocks, place, Some(bytes), held);
+        let chunk = Arc::new(chunk.recycled(&self.spare));
         if in_memory {
             self.memory_held.fetch_add(bytes_total, Ordering::Relaxed);
         } else if self.unflushed.push(&chunk, &self.clock, &self.config) {

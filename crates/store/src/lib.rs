@@ -49,6 +49,7 @@ mod scan;
 mod segment;
 mod sequencer;
 mod source;
+mod spare;
 mod store;
 mod table;
 

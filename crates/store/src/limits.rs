@@ -50,6 +50,9 @@ pub const TAIL_SHARE: u64 = 4;
 /// The share of chunks that stay for readers near the tail once they are flushed.
 pub const KEPT_SHARE: u64 = 3;
 
+/// The share of chunks' memory that waits to be used again.
+pub const SPARE_SHARE: u64 = 1;
+
 /// The share of the tables' rows.
 pub const TABLE_SHARE: u64 = 8;
 

@@ -12,6 +12,7 @@ use crate::block::{BlockAt, Home};
 use crate::codec::{Fields, Layout};
 use crate::id::{LogId, Position};
 use crate::lane::Place;
+use crate::spare::Spare;
 
 /// Bytes of a row of the table of logs.
 const LOG_ROW_BYTES: usize = 17;
@@ -28,6 +29,8 @@ pub(crate) struct Chunk {
     pub(crate) memory: Option<Bytes>,
     /// What counts the bytes of all chunks in memory.
     pub(crate) held: Option<Arc<AtomicU64>>,
+    /// Where its memory goes when nobody needs it any more.
+    spare: Option<Arc<Spare>>,
 }
 
 impl Chunk {
@@ -46,12 +49,20 @@ impl Chunk {
             places: Mutex::new(place.into_iter().collect()),
             memory,
             held,
+            spare: None,
         }
     }
 
     /// It lies in other places, too, which are kept with it.
     pub(crate) fn also_at(&self, copies: Vec<Place>) {
         self.places.lock().unwrap_or_else(PoisonError::into_inner).extend(copies);
+    }
+
+    /// The same, whose memory goes to `spare` when nobody needs it any more.
+    pub(crate) fn recycled(self, spare: &Arc<Spare>) -> Self {
+        let mut chunk = self;
+        chunk.spare = Some(Arc::clone(spare));
+        chunk
     }
 
     /// Where it lies in the ring.
@@ -75,6 +86,9 @@ impl Drop for Chunk {
     fn drop(&mut self) {
         if let Some(held) = &self.held {
             held.fetch_sub(self.bytes_total, Ordering::Relaxed);
+        }
+        if let (Some(spare), Some(memory)) = (&self.spare, self.memory.take()) {
+            spare.give(memory);
         }
     }
 }

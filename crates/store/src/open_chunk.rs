@@ -1,6 +1,7 @@
 //! The chunk that is being filled.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use stdx::UnixMillis;
@@ -8,10 +9,14 @@ use stdx::UnixMillis;
 use crate::block::{BLOCK_HEADER_BYTES, BlockAt, BlockHeader, BlockKind, Codec, Home, RowEntry};
 use crate::chunk::{BLOCK_OVERHEAD_BYTES, CHUNK_HEADER_BYTES, ChunkHeader, close_with_trailer};
 use crate::id::{LogId, Position, TableId};
-use crate::limits::{BLOCK_BYTES_GATHERED_MAX, CHUNK_ALIGN, ENCODE_AHEAD_BYTES};
+use crate::limits::{BLOCK_BYTES_GATHERED_MAX, CHUNK_ALIGN};
 use crate::logs::LogRow;
 use crate::mutant::{self, Mutant};
 use crate::queue::Waiter;
+use crate::spare::{self, Spare};
+
+/// An open chunk's memory grows by this.
+const GROWTH_BYTES: usize = 1 << 20;
 
 /// What a chunk changes beside the records in it, once it is durable.
 #[derive(Debug, Default)]
@@ -60,8 +65,9 @@ pub(crate) struct OpenChunk {
     gathered: Vec<Gathered>,
     gathering: HashMap<LogId, usize>,
     gathered_bytes: usize,
-    /// What the last chunk took, if it was large: this one will be too, and growing costs a copy.
+    /// What the last chunk took: this one will need as much, and growing costs a copy.
     expected_bytes: usize,
+    spare: Arc<Spare>,
     pub(crate) effects: Effects,
     pub(crate) waiters: Vec<Waiter>,
 }
@@ -75,6 +81,25 @@ pub(crate) struct Seal {
 }
 
 impl OpenChunk {
+    /// An empty chunk in memory from `spare`.
+    pub(crate) fn new(spare: Arc<Spare>) -> Self {
+        OpenChunk { spare, ..OpenChunk::default() }
+    }
+
+    /// Takes what there is and leaves an empty chunk.
+    pub(crate) fn take(&mut self) -> OpenChunk {
+        let fresh = OpenChunk::new(Arc::clone(&self.spare));
+        std::mem::replace(self, fresh)
+    }
+
+    /// Lets go of memory that waits for more: nothing has come for a while.
+    pub(crate) fn rest(&mut self) {
+        if self.is_empty() {
+            (self.buffer, self.expected_bytes) = (Vec::new(), 0);
+            self.spare.clear();
+        }
+    }
+
     /// Whether there is nothing to make durable.
     pub(crate) fn is_empty(&self) -> bool {
         self.copied.is_empty() && self.gathered.is_empty()
@@ -135,10 +160,11 @@ impl OpenChunk {
 
     fn copy(&mut self, log: LogId, kind: BlockKind, first: Position, count: u32, parts: &[&Bytes]) {
         if self.buffer.is_empty() {
-            self.buffer.reserve(self.expected_bytes);
+            self.make_room(CHUNK_HEADER_BYTES);
             self.buffer.resize(CHUNK_HEADER_BYTES, 0);
         }
         let at = self.buffer.len();
+        self.make_room(BLOCK_HEADER_BYTES + parts.iter().map(|part| part.len()).sum::<usize>());
         self.buffer.resize(at + BLOCK_HEADER_BYTES, 0);
         parts.iter().for_each(|part| self.buffer.extend_from_slice(part));
         let body = &self.buffer[at + BLOCK_HEADER_BYTES..];
@@ -156,18 +182,28 @@ impl OpenChunk {
         self.copied.push(Copied { at, header, body_crc: crc32c::crc32c(body) });
     }
 
+    /// Grows the buffer, in steps so large that a full chunk takes few, each of which is a copy.
+    fn make_room(&mut self, bytes: usize) {
+        if self.buffer.capacity() == 0 {
+            self.buffer = self.spare.take(self.expected_bytes);
+        }
+        let wanted = self.buffer.len() + bytes;
+        if wanted > self.buffer.capacity() {
+            let capacity = wanted.next_multiple_of(GROWTH_BYTES);
+            self.buffer.reserve_exact(capacity - self.buffer.len());
+        }
+    }
+
     /// Finishes the chunk and leaves an empty one.
     pub(crate) fn seal(&mut self, seal: &Seal) -> SealedChunk {
-        self.buffer.reserve(self.bytes() + BLOCK_OVERHEAD_BYTES + CHUNK_ALIGN);
+        let gathered = self.bytes() - self.buffer.len();
+        self.make_room(gathered + BLOCK_OVERHEAD_BYTES + CHUNK_ALIGN);
         for index in 0..self.gathered.len() {
             if !self.gathered[index].parts.is_empty() {
                 self.copy_gathered(index);
             }
         }
-        let large = self.buffer.len() > ENCODE_AHEAD_BYTES;
-        let expected_bytes = if large { self.bytes() + BLOCK_OVERHEAD_BYTES } else { 0 };
-        let fresh = OpenChunk { expected_bytes, ..OpenChunk::default() };
-        let mut chunk = std::mem::replace(self, fresh);
+        let mut chunk = self.take();
         let mut bytes = chunk.buffer;
         if bytes.is_empty() {
             bytes.resize(CHUNK_HEADER_BYTES, 0);
@@ -195,9 +231,13 @@ impl OpenChunk {
             arrival: seal.arrival,
         };
         bytes[..CHUNK_HEADER_BYTES].copy_from_slice(&header.encode());
-        if bytes.capacity() > bytes.len() / 4 * 5 {
-            // The chunk stays in memory until it is flushed.
-            bytes.shrink_to_fit();
+        self.expected_bytes = bytes.capacity();
+        if !spare::fits(bytes.capacity(), bytes.len()) {
+            // The chunk stays in memory, and keeps no more of it than it needs.
+            let mut exact = self.spare.take(bytes.len());
+            exact.extend_from_slice(&bytes);
+            self.buffer = std::mem::replace(&mut bytes, exact);
+            self.buffer.clear();
         }
         SealedChunk {
             home: seal.home,

@@ -31,6 +31,7 @@ use crate::scan::{self, FoundChunk, LaneScan};
 use crate::segment::{SEGMENT_FOLDER, SEGMENT_HEADER_BYTES, Segment, Segments};
 use crate::sequencer::{LOGS_TABLE, Sequencer};
 use crate::source::{BlockError, BlockSource};
+use crate::spare::Spare;
 use crate::table::Tables;
 
 /// What recovery puts together.
@@ -142,8 +143,10 @@ impl Parts {
             unflushed.push(chunk, &clock, &config);
         }
         let read_cache = ReadCache::new(config.block_cache_bytes_max);
+        let spare = Arc::new(Spare::new(config.spare_bytes_max as usize));
+        let (known, own) = (Arc::clone(&tables), Arc::clone(&spare));
         let sequencer =
-            Sequencer::new(lane, &logs, Arc::clone(&tables), arrival_last, config.table_bytes_max);
+            Sequencer::new(lane, &logs, known, arrival_last, config.table_bytes_max, own);
         Core {
             clock,
             entropy,
@@ -161,6 +164,7 @@ impl Parts {
             read_cache,
             compactor: Compactor::default(),
             flush_signal: FlushSignal::default(),
+            spare,
             memory_held: Arc::default(),
             log_next,
         }

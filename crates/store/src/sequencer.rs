@@ -18,6 +18,7 @@ use crate::mutant::{self, Mutant};
 use crate::open_chunk::{OpenChunk, Seal, SealedChunk};
 use crate::queue::{Request, Waiter};
 use crate::request::{AppendOutcome, Commit, CommitError, Committed, Expect, LogAppend, LogEnd};
+use crate::spare::Spare;
 use crate::table::Tables;
 
 /// What one row of the table of logs takes in a chunk.
@@ -89,6 +90,7 @@ impl Sequencer {
         tables: Arc<Tables>,
         arrival_last: UnixMillis,
         table_bytes_max: u64,
+        spare: Arc<Spare>,
     ) -> Self {
         let mut sequencer = Sequencer {
             lane,
@@ -101,7 +103,7 @@ impl Sequencer {
             arrival_last,
             counter_max: 0,
             tables,
-            open: OpenChunk::default(),
+            open: OpenChunk::new(spare),
             backlog: VecDeque::new(),
             in_flight: VecDeque::new(),
             resting: VecDeque::new(),
@@ -140,7 +142,7 @@ impl Sequencer {
 
     /// Fails everybody who rests on what will not become durable, and goes back to what is.
     pub(crate) fn abandon(&mut self, logs: &Logs, error: &StoreError) {
-        let open = std::mem::take(&mut self.open);
+        let open = self.open.take();
         let resting = self.resting.drain(..).map(|(_, waiter)| waiter);
         resting.chain(open.waiters).for_each(|waiter| waiter.fail(error.clone()));
         if let Some(&number) = self.in_flight.front() {
@@ -402,6 +404,11 @@ impl Sequencer {
             epoch: self.lane.epoch,
             arrival: self.arrival_last,
         })
+    }
+
+    /// Nothing has come for a while: lets go of memory that waits for more.
+    pub(crate) fn rest(&mut self) {
+        self.open.rest();
     }
 
     /// Bytes that wait in the open chunk, about.

@@ -82,7 +82,7 @@ impl ShardName {
             position: position.0,
             arrival_seconds: arrival.0 / 1000,
         };
-        Some((sequence, record::read(payload)?))
+        Some((sequence, record::read(payload.clone())?))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which streams there are. Read by every request, written when a stream comes or goes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::name::{StreamName, World};
@@ -11,13 +12,13 @@ pub(crate) struct Directory(RwLock<Index>);
 
 #[derive(Debug, Default)]
 struct Index {
-    by_name: BTreeMap<String, Arc<Stream>>,
+    by_name: BTreeMap<StreamName, Arc<Stream>>,
     by_generation: HashMap<u64, Arc<Stream>>,
 }
 
 impl Directory {
     pub(crate) fn get(&self, name: &StreamName) -> Option<Arc<Stream>> {
-        self.read(|index| index.by_name.get(&name.key()).map(Arc::clone))
+        self.read(|index| index.by_name.get(name).map(Arc::clone))
     }
 
     pub(crate) fn by_generation(&self, generation: u64) -> Option<Arc<Stream>> {
@@ -26,12 +27,10 @@ impl Directory {
 
     /// The streams of `world` after the one named `after`, by name, at most `count_max`.
     pub(crate) fn list(&self, world: &World, after: &str, count_max: usize) -> Vec<Arc<Stream>> {
-        let prefix = world.key_prefix();
-        let from = format!("{prefix}{after}");
+        let after = world.stream(after);
         self.read(|index| {
-            let own = index.by_name.range(from.clone()..);
-            let own = own.take_while(|(key, _)| key.starts_with(&prefix));
-            let own = own.filter(|(key, _)| **key != from);
+            let own = index.by_name.range((Bound::Excluded(&after), Bound::Unbounded));
+            let own = own.take_while(|(name, _)| name.world == *world);
             own.take(count_max).map(|(_, stream)| Arc::clone(stream)).collect()
         })
     }
@@ -43,16 +42,16 @@ impl Directory {
     pub(crate) fn insert(&self, stream: Arc<Stream>) {
         let mut index = self.0.write().unwrap_or_else(PoisonError::into_inner);
         index.by_generation.insert(stream.generation, Arc::clone(&stream));
-        index.by_name.insert(stream.name.key(), stream);
+        index.by_name.insert(stream.name.clone(), stream);
     }
 
     pub(crate) fn remove(&self, stream: &Stream) {
         let mut index = self.0.write().unwrap_or_else(PoisonError::into_inner);
         index.by_generation.remove(&stream.generation);
-        let key = stream.name.key();
         // A stream of the same name may already stand in its place.
-        if index.by_name.get(&key).is_some_and(|known| known.generation == stream.generation) {
-            index.by_name.remove(&key);
+        let known = index.by_name.get(&stream.name);
+        if known.is_some_and(|known| known.generation == stream.generation) {
+            index.by_name.remove(&stream.name);
         }
     }
 

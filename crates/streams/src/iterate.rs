@@ -264,7 +264,7 @@ pub(crate) fn behind_ms(page: &ReadPage, now: UnixMillis) -> u64 {
 
 pub(crate) fn records_of(shard: &Shard, page: ReadPage) -> Result<Vec<Record>, Error> {
     let records = page.records.into_iter().map(|stored| {
-        let body = record::read(&stored.payload).ok_or(Error::Corrupt("not a stream record"))?;
+        let body = record::read(stored.payload).ok_or(Error::Corrupt("not a stream record"))?;
         let sequence = shard.sequence_at(stored.position.0, stored.arrival);
         Ok(Record { sequence, arrival: stored.arrival, body })
     });

@@ -2,7 +2,7 @@
 //!
 //! `kind (1) | key length (LEB128, at most 2 bytes) | partition key | data`
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 const PLAIN: u8 = 1;
 const KMS: u8 = 2;
@@ -45,7 +45,7 @@ pub(crate) fn write(buffer: &mut BytesMut, partition_key: &str, data: &[u8], enc
 }
 
 /// Reads a record without copying it. `None` if these are not a record's bytes.
-pub(crate) fn read(payload: &Bytes) -> Option<RecordBody> {
+pub(crate) fn read(mut payload: Bytes) -> Option<RecordBody> {
     let encrypted = match *payload.first()? {
         PLAIN => false,
         KMS => true,
@@ -62,11 +62,9 @@ pub(crate) fn read(payload: &Bytes) -> Option<RecordBody> {
     if data_at > payload.len() || std::str::from_utf8(&payload[key_at..data_at]).is_err() {
         return None;
     }
-    Some(RecordBody {
-        partition_key: payload.slice(key_at..data_at),
-        data: payload.slice(data_at..),
-        encrypted,
-    })
+    let partition_key = payload.slice(key_at..data_at);
+    payload.advance(data_at);
+    Some(RecordBody { partition_key, data: payload, encrypted })
 }
 
 #[cfg(test)]
@@ -90,7 +88,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(key in "\\PC{0,256}", data: Vec<u8>, encrypted: bool) {
-            let body = read(&written(&key, &data, encrypted)).expect("a record");
+            let body = read(written(&key, &data, encrypted)).expect("a record");
             prop_assert_eq!(&body.partition_key[..], key.as_bytes());
             prop_assert_eq!(&body.data[..], &data[..]);
             prop_assert_eq!(body.encrypted, encrypted);
@@ -98,7 +96,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
-            let _ = read(&Bytes::from(bytes));
+            let _ = read(Bytes::from(bytes));
         }
     }
 }

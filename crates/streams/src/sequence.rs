@@ -22,7 +22,7 @@ pub const POSITION_END: u64 = 0x7fff_ffff_ffff_ffff;
 /// Creation seconds from here on are refused (facts/streams.md § 2.4).
 const CREATED_SECONDS_LIMIT: u64 = 16_025_175_000;
 const DIGITS_MAX: usize = 129;
-const TEN_19: u128 = 10_000_000_000_000_000_000;
+const TEN_19: u64 = 10_000_000_000_000_000_000;
 
 /// A record's place in a stream's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -152,26 +152,35 @@ impl fmt::Display for SequenceNumber {
         let (rest, third) = self.number().divide_by_ten_19();
         let (rest, second) = rest.divide_by_ten_19();
         // Below 2^186 < 10^57, so after two divisions what is left fits 64 bits.
-        let mut text = [0u8; 57];
-        let first_len = write_digits(&mut text[..19], rest.low as u64);
-        write_digits(&mut text[19..38], second);
-        write_digits(&mut text[38..57], third);
-        let digits = std::str::from_utf8(&text[19 - first_len..]).map_err(|_| fmt::Error)?;
+        let mut text = [[0u8; 19]; 3];
+        let first_len = write_digits(&mut text[0], rest.low as u64);
+        write_digits(&mut text[1], second);
+        write_digits(&mut text[2], third);
+        let digits = &text.as_flattened()[19 - first_len..];
+        let digits = std::str::from_utf8(digits).map_err(|_| fmt::Error)?;
         f.write_str(digits)
     }
 }
 
-/// Writes `number` right-aligned with leading zeros and says how many digits it really has.
-fn write_digits(text: &mut [u8], mut number: u64) -> usize {
-    let mut digits = 0;
-    for (index, digit) in text.iter_mut().rev().enumerate() {
-        *digit = b'0' + (number % 10) as u8;
-        if !number.is_multiple_of(10) {
-            digits = index + 1;
-        }
-        number /= 10;
+/// Writes `number` right-aligned with leading zeros and says how many digits it really has. Two
+/// digits at a time: it is written for every record that is put or got.
+fn write_digits(text: &mut [u8; 19], mut number: u64) -> usize {
+    let digits = number.checked_ilog10().map_or(0, |log| log as usize + 1);
+    for pair in text.rchunks_exact_mut(2) {
+        let two = (number % 100) as u8;
+        pair[0] = b'0' + two / 10;
+        pair[1] = b'0' + two % 10;
+        number /= 100;
     }
+    text[0] = b'0' + number as u8;
     digits
+}
+
+/// `rest * 2^64 + low` divided by 10^19, and what is left. `rest` is less than that, so it fits.
+fn divide(rest: u64, low: u64) -> (u64, u64) {
+    let number = (u128::from(rest) << 64) | u128::from(low);
+    let quotient = (number / u128::from(TEN_19)) as u64;
+    (quotient, low.wrapping_sub(quotient.wrapping_mul(TEN_19)))
 }
 
 /// Just enough of a 192-bit number.
@@ -193,12 +202,10 @@ impl U192 {
     }
 
     fn divide_by_ten_19(self) -> (U192, u64) {
-        let high = u128::from(self.high);
-        let middle = ((high % TEN_19) << 64) | (self.low >> 64);
-        let bottom = ((middle % TEN_19) << 64) | (self.low & u128::from(u64::MAX));
-        let quotient =
-            U192 { high: (high / TEN_19) as u64, low: ((middle / TEN_19) << 64) + bottom / TEN_19 };
-        (quotient, (bottom % TEN_19) as u64)
+        let (high, rest) = (self.high / TEN_19, self.high % TEN_19);
+        let (middle, rest) = divide(rest, (self.low >> 64) as u64);
+        let (bottom, rest) = divide(rest, self.low as u64);
+        (U192 { high, low: (u128::from(middle) << 64) | u128::from(bottom) }, rest)
     }
 
     /// `count` bits (at most 64) from bit `low` up.

@@ -9,7 +9,8 @@ use bytes::{Bytes, BytesMut};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-/// A blob member of an AWS shape.
+/// A blob member of an AWS shape. JSON with blobs in it is written by [`crate::codec`]: `serde_json` by
+/// itself would make lists of numbers of them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Blob(pub Bytes);
 
@@ -41,18 +42,16 @@ impl fmt::Debug for Blob {
 
 impl Serialize for Blob {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.serialize_str(&base64_simd::STANDARD.encode_to_string(&self.0))
-        } else {
-            serializer.serialize_bytes(&self.0)
-        }
+        // Our JSON writes bytes as base64, straight to where they go.
+        serializer.serialize_bytes(&self.0)
     }
 }
 
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            deserializer.deserialize_str(Base64)
+            // As bytes: what base64 refuses need not be proven to be UTF-8 first.
+            deserializer.deserialize_bytes(Base64)
         } else {
             deserializer.deserialize_bytes(Raw)
         }
@@ -68,8 +67,8 @@ thread_local! {
 }
 
 /// Decodes base64 text; `None` if it is none.
-fn decode_base64(text: &str) -> Option<Bytes> {
-    let length = base64_simd::STANDARD.decoded_length(text.as_bytes()).ok()?;
+fn decode_base64(text: &[u8]) -> Option<Bytes> {
+    let length = base64_simd::STANDARD.decoded_length(text).ok()?;
     if length > SHARED_BYTES / 4 {
         return base64_simd::STANDARD.decode_to_vec(text).ok().map(Bytes::from);
     }
@@ -79,7 +78,7 @@ fn decode_base64(text: &str) -> Option<Bytes> {
         }
         shared.resize(length, 0);
         let decoded = base64_simd::STANDARD
-            .decode(text.as_bytes(), Out::from_slice(shared.as_mut()))
+            .decode(text, Out::from_slice(shared.as_mut()))
             .map(|decoded| decoded.len());
         let Ok(decoded) = decoded else {
             shared.clear();
@@ -100,6 +99,10 @@ impl Visitor<'_> for Base64 {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Blob, E> {
+        self.visit_bytes(text.as_bytes())
+    }
+
+    fn visit_bytes<E: de::Error>(self, text: &[u8]) -> Result<Blob, E> {
         decode_base64(text).map(Blob).ok_or_else(|| E::custom("not base64"))
     }
 }
@@ -129,12 +132,12 @@ mod tests {
 
     #[test]
     fn what_is_not_base64_leaves_no_trace() {
-        assert_eq!(decode_base64("aGVsbG8="), Some(Bytes::from_static(b"hello")));
+        assert_eq!(decode_base64(b"aGVsbG8="), Some(Bytes::from_static(b"hello")));
         for wrong in ["aGVsbG8", "a===", "aGVsbG8\u{e9}", "!!!!"] {
-            assert_eq!(decode_base64(wrong), None, "{wrong}");
+            assert_eq!(decode_base64(wrong.as_bytes()), None, "{wrong}");
         }
-        assert_eq!(decode_base64("aGk="), Some(Bytes::from_static(b"hi")));
-        assert_eq!(decode_base64(""), Some(Bytes::new()));
+        assert_eq!(decode_base64(b"aGk="), Some(Bytes::from_static(b"hi")));
+        assert_eq!(decode_base64(b""), Some(Bytes::new()));
     }
 
     proptest! {
@@ -145,7 +148,7 @@ mod tests {
         ) {
             let decoded: Vec<_> = blobs
                 .iter()
-                .map(|blob| decode_base64(&base64_simd::STANDARD.encode_to_string(blob)))
+                .map(|blob| decode_base64(base64_simd::STANDARD.encode_to_string(blob).as_bytes()))
                 .collect();
             for (blob, decoded) in blobs.iter().zip(decoded) {
                 prop_assert_eq!(decoded.as_deref(), Some(&blob[..]));

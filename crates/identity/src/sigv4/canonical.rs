@@ -34,12 +34,12 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// A hash as 64 lower-case hex digits.
 pub fn hex_of(hash: &[u8; 32]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in hash {
-        text.push(char::from(HEX_LOWER[usize::from(byte >> 4)]));
-        text.push(char::from(HEX_LOWER[usize::from(byte & 15)]));
+    let mut text = [0; 64];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(hash) {
+        pair[0] = HEX_LOWER[usize::from(byte >> 4)];
+        pair[1] = HEX_LOWER[usize::from(byte & 15)];
     }
-    text
+    String::from_utf8(text.to_vec()).unwrap_or_default()
 }
 
 /// The 32 bytes of 64 lower-case hex digits.

@@ -23,7 +23,10 @@ pub(super) fn claims<'a, H: HeaderView + ?Sized>(
     let Ok(value) = std::str::from_utf8(authorization) else {
         return Err(lacking(&["Credential", "Signature", "SignedHeaders"], false, authorization));
     };
-    let mut words = value.split([',', ' ']).filter(|word| !word.is_empty());
+    // By bytes: a search by characters costs more than all the rest.
+    let is_gap = |byte: &u8| matches!(byte, b',' | b' ');
+    let words = authorization.split(is_gap).filter(|word| !word.is_empty());
+    let mut words = words.map(|word| std::str::from_utf8(word).unwrap_or_default());
     let algorithm = words.next().unwrap_or_default();
     let (mut credential, mut signature, mut signed_headers) = ("", "", "");
     for word in words {

@@ -20,17 +20,19 @@ pub struct Scope<'a> {
 impl<'a> Scope<'a> {
     /// Takes a credential apart; `None` unless it has exactly five parts.
     pub fn parse(credential: &'a str) -> Option<Self> {
-        let mut parts = credential.split('/');
-        let mut next = || parts.next();
-        let scope = Scope {
+        let slashes = credential.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
+        let mut ends = slashes.map(|(at, _)| at);
+        let [first, second, third, fourth] =
+            [ends.next()?, ends.next()?, ends.next()?, ends.next()?];
+        let part = |from: usize, to: usize| &credential[from..to];
+        ends.next().is_none().then(|| Scope {
             credential,
-            access_key_id: next()?,
-            date: next()?,
-            region: next()?,
-            service: next()?,
-            terminator: next()?,
-        };
-        next().is_none().then_some(scope)
+            access_key_id: part(0, first),
+            date: part(first + 1, second),
+            region: part(second + 1, third),
+            service: part(third + 1, fourth),
+            terminator: part(fourth + 1, credential.len()),
+        })
     }
 
     /// The scope of a credential that was parsed before; empty parts if it was not.

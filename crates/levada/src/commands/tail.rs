@@ -7,6 +7,7 @@ use std::time::Duration;
 use model::kinesis::{op, shapes};
 use serde::Serialize;
 use stdx::Clock;
+use wire::Codec;
 
 use super::{Shutdown, connect, failed};
 use crate::cli::{From, Tail};
@@ -53,6 +54,9 @@ struct Line<'a> {
     data_base64: Option<&'a wire::Blob>,
 }
 
+/// What a line says beside the data, about.
+const LINE_BYTES_USUAL: usize = 256;
+
 fn print(shard: &str, record: &shapes::Record, json: bool) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let written = if json {
@@ -64,7 +68,8 @@ fn print(shard: &str, record: &shapes::Record, json: bool) -> Result<(), Failure
             data: text,
             data_base64: text.is_none().then_some(&record.data),
         };
-        serde_json::to_writer(&mut out, &line).map_err(Into::into)
+        let bytes_guess = record.data.len() * 2 + LINE_BYTES_USUAL;
+        out.write_all(&wire::codec::encode(Codec::Json, &line, bytes_guess))
     } else {
         out.write_all(&record.data)
     };
