@@ -2,6 +2,7 @@
 
 mod disk;
 mod folder;
+mod plot;
 mod rounds;
 mod table;
 
@@ -44,6 +45,9 @@ struct Flags {
     /// Where the servers' folders are made (and removed): the disk that is measured.
     #[arg(long, default_value = ".")]
     scratch: PathBuf,
+    /// Where to draw the processor time for each record, by thread, as SVG.
+    #[arg(long)]
+    plot: Option<PathBuf>,
     /// Where to write every round's figures as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -88,6 +92,9 @@ async fn measure_all(flags: &Flags, scratch: &std::path::Path) -> io::Result<()>
         (Some(bytes), Some(levada)) => Some(measure_folder(levada, scratch, bytes).await?),
         _ => None,
     };
+    if let Some(path) = &flags.plot {
+        std::fs::write(path, plot::draw(&rounds))?;
+    }
     if let Some(path) = &flags.json {
         let all = serde_json::json!({ "disks": disks, "rounds": rounds, "folder": folder });
         std::fs::write(path, serde_json::to_string_pretty(&all)?)?;

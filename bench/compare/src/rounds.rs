@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use kit::process::{read_cpu_seconds, read_resident_bytes};
 use load::phase::{Kind, Plan, run_writes};
+use load::push::run_push;
 use load::reads::run_reads;
 use load::report::Report;
 use load::stream::create_stream;
@@ -22,6 +23,14 @@ pub(crate) const SHARDS: u32 = 4;
 const BATCH_CONNECTIONS: usize = 64;
 const SINGLE_CONNECTIONS: usize = 256;
 const READ_CONNECTIONS: usize = 4;
+/// A stream that is short enough to be in memory whole: 40 PutRecords a second for two seconds.
+const TAIL_STREAM: &str = "tail";
+const TAIL_REQUESTS_PER_SECOND: f64 = 40.0;
+const TAIL_WRITTEN_FOR: Duration = Duration::from_secs(2);
+/// A stream of one shard with a subscriber, and 10,000 records a second.
+const PUSH_STREAM: &str = "pushed";
+const PUSH_REQUESTS_PER_SECOND: f64 = 1000.0;
+const PUSH_CONNECTIONS: usize = 16;
 const IDLE: Duration = Duration::from_secs(2);
 
 /// How long phases last.
@@ -46,7 +55,7 @@ pub(crate) struct Round {
     pub(crate) idle_resident_bytes: u64,
     /// Processor seconds used in those two seconds and the start.
     pub(crate) idle_cpu_seconds: f64,
-    /// PutRecords, PutRecord, PutRecord at half its rate, and for Levada GetRecords.
+    /// PutRecords, PutRecord, PutRecord at half its rate; of Levada also reads and pushes.
     pub(crate) phases: Vec<Report>,
 }
 
@@ -95,7 +104,17 @@ async fn run_phases(server: &Server, lengths: Lengths, reads: bool) -> io::Resul
     let half = run_writes(target, Kind::PutRecord, STREAM, half).await?;
     let mut phases = vec![batches, singles, Report { phase: "put-record, half load", ..half }];
     if reads {
-        phases.push(run_reads(target, STREAM, plan(READ_CONNECTIONS, 0.0)).await?);
+        let from_start = run_reads(target, STREAM, plan(READ_CONNECTIONS, 0.0)).await?;
+        phases.push(Report { phase: "get-records, from the start", ..from_start });
+        create_stream(target, TAIL_STREAM, SHARDS).await?;
+        let (warm_up, measured) = (Duration::ZERO, TAIL_WRITTEN_FOR);
+        let tail = Plan { warm_up, measured, ..plan(READ_CONNECTIONS, TAIL_REQUESTS_PER_SECOND) };
+        run_writes(target, Kind::PutRecords, TAIL_STREAM, tail).await?;
+        let from_tail = run_reads(target, TAIL_STREAM, plan(READ_CONNECTIONS, 0.0)).await?;
+        phases.push(Report { phase: "get-records, tail", ..from_tail });
+        create_stream(target, PUSH_STREAM, 1).await?;
+        let pushed = plan(PUSH_CONNECTIONS, PUSH_REQUESTS_PER_SECOND);
+        phases.push(run_push(target, PUSH_STREAM, pushed).await?);
     }
     Ok(phases)
 }

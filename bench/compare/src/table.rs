@@ -43,7 +43,7 @@ fn write_all(
     )?;
     writeln!(text, "|---|---|---|---|---|---|---|")?;
     let names = list_names(rounds);
-    for phase in ["put-records", "put-record", "put-record, half load", "get-records"] {
+    for phase in list_phases(rounds) {
         let floor = find_median(rounds, "floor", phase, |report| report.records_per_cpu_second);
         for name in &names {
             let median = |pick: fn(&Report) -> f64| find_median(rounds, name, phase, pick);
@@ -59,6 +59,7 @@ fn write_all(
             )?;
         }
     }
+    write_steps(text, rounds)?;
     writeln!(
         text,
         "\n| program | start to ready, empty folder, ms | in its own words, ms | idle memory, MiB | CPU-s, start and 2 s idle |"
@@ -96,6 +97,33 @@ fn write_folder(text: &mut String, folder: &FolderReport) -> std::fmt::Result {
         folder.started_after_kill_ms,
         folder.resident_bytes as f64 / (1024.0 * 1024.0),
     )
+}
+
+/// The last round's processor time by thread.
+fn write_steps(text: &mut String, rounds: &[Round]) -> std::fmt::Result {
+    writeln!(text, "\n| phase | program | thread | µs per record, user | system |")?;
+    writeln!(text, "|---|---|---|---|---|")?;
+    for phase in list_phases(rounds) {
+        for name in list_names(rounds) {
+            let last = rounds.iter().rev().find(|round| round.name == name);
+            let reports = last.into_iter().flat_map(|round| &round.phases);
+            for step in reports.filter(|report| report.phase == phase).flat_map(|it| &it.steps) {
+                let (user, system) = (step.user_micros, step.system_micros);
+                writeln!(text, "| {phase} | {name} | {} | {user:.2} | {system:.2} |", step.thread)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn list_phases(rounds: &[Round]) -> Vec<&'static str> {
+    let mut phases = Vec::new();
+    for report in rounds.iter().flat_map(|round| &round.phases) {
+        if !phases.contains(&report.phase) {
+            phases.push(report.phase);
+        }
+    }
+    phases
 }
 
 fn list_names(rounds: &[Round]) -> Vec<&'static str> {

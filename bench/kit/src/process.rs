@@ -1,5 +1,6 @@
 //! What the kernel knows of another process.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 
@@ -12,9 +13,34 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// When the process is gone or `/proc` is not readable.
 pub fn read_cpu_seconds(pid: u32) -> io::Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    parse_cpu_ticks(&stat)
-        .map(|ticks| ticks as f64 / TICKS_PER_SECOND)
-        .ok_or_else(|| io::Error::other("unexpected form of /proc/PID/stat"))
+    let (_, cpu) = parse_stat(&stat)?;
+    Ok(cpu.user_seconds + cpu.system_seconds)
+}
+
+/// Processor seconds, as the kernel divides them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cpu {
+    /// In the program.
+    pub user_seconds: f64,
+    /// In the kernel.
+    pub system_seconds: f64,
+}
+
+/// The processor seconds of a process by the name of the thread; threads of one name together.
+///
+/// # Errors
+/// When the process is gone or `/proc` is not readable.
+pub fn read_thread_cpu(pid: u32) -> io::Result<BTreeMap<String, Cpu>> {
+    let mut threads: BTreeMap<String, Cpu> = BTreeMap::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may end between the listing and the look.
+        let Ok(stat) = fs::read_to_string(thread?.path().join("stat")) else { continue };
+        let (name, cpu) = parse_stat(&stat)?;
+        let sum = threads.entry(name.to_owned()).or_default();
+        sum.user_seconds += cpu.user_seconds;
+        sum.system_seconds += cpu.system_seconds;
+    }
+    Ok(threads)
 }
 
 /// The memory a process holds in RAM.
@@ -31,13 +57,16 @@ pub fn read_resident_bytes(pid: u32) -> io::Result<u64> {
         .ok_or_else(|| io::Error::other("no VmRSS in /proc/PID/status"))
 }
 
-/// Fields 14 and 15; counted after the last `)`, because a program's name may hold anything.
-fn parse_cpu_ticks(stat: &str) -> Option<u64> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_ascii_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some(user + system)
+/// The name, and fields 14 and 15; counted after the last `)`, because a name may hold anything.
+fn parse_stat(stat: &str) -> io::Result<(&str, Cpu)> {
+    let parse = || {
+        let (before, rest) = stat.rsplit_once(')')?;
+        let (_, name) = before.split_once('(')?;
+        let mut ticks = rest.split_ascii_whitespace().skip(11);
+        let mut seconds = || Some(ticks.next()?.parse::<u64>().ok()? as f64 / TICKS_PER_SECOND);
+        Some((name, Cpu { user_seconds: seconds()?, system_seconds: seconds()? }))
+    };
+    parse().ok_or_else(|| io::Error::other("unexpected form of /proc/PID/stat"))
 }
 
 #[cfg(test)]
@@ -47,7 +76,8 @@ mod tests {
     #[test]
     fn a_name_with_spaces_and_brackets_does_not_shift_the_fields() {
         let stat = "7 (a ) b) S 1 7 7 0 -1 4194304 100 0 0 0 25 17 0 0 20 0 1 0 5 0 0";
-        assert_eq!(parse_cpu_ticks(stat), Some(42));
+        let cpu = Cpu { user_seconds: 0.25, system_seconds: 0.17 };
+        assert_eq!(parse_stat(stat).unwrap(), ("a ) b", cpu));
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Connection {
         if std::mem::take(&mut self.closing) {
             self.stream = connect(&self.target).await?;
         }
-        self.stream.write_all(request).await?;
+        self.send(request).await?;
         let mut filled = 0;
         let start = loop {
             filled += self.read_more(filled).await?;
@@ -69,6 +69,17 @@ impl Connection {
             return Err(io::Error::other(text));
         }
         Ok(&self.buffer[start..end])
+    }
+
+    /// Sends a whole request.
+    pub(crate) async fn send(&mut self, request: &[u8]) -> io::Result<()> {
+        self.stream.write_all(request).await
+    }
+
+    /// What has come of an answer that is read as it comes.
+    pub(crate) async fn read_part(&mut self) -> io::Result<&[u8]> {
+        let read = self.read_more(0).await?;
+        Ok(&self.buffer[..read])
     }
 
     async fn read_more(&mut self, filled: usize) -> io::Result<usize> {

@@ -6,6 +6,7 @@
 pub mod connection;
 pub mod histogram;
 pub mod phase;
+pub mod push;
 pub mod reads;
 pub mod records;
 pub mod report;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use kit::sigv4::KeyPair;
 use load::phase::{Kind, Plan, run_writes};
+use load::push::run_push;
 use load::reads::run_reads;
 use load::stream::create_stream;
 use load::target::Target;
@@ -47,6 +48,7 @@ enum Phase {
     PutRecords,
     PutRecord,
     GetRecords,
+    PutToPush,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -65,6 +67,7 @@ async fn main() -> io::Result<()> {
         Phase::PutRecords => 64,
         Phase::PutRecord => 256,
         Phase::GetRecords => 8,
+        Phase::PutToPush => 16,
     };
     let plan = Plan {
         connections: flags.connections.unwrap_or(usual).clamp(1, 1024),
@@ -76,6 +79,7 @@ async fn main() -> io::Result<()> {
         Phase::PutRecords => run_writes(&target, Kind::PutRecords, &flags.stream, plan).await?,
         Phase::PutRecord => run_writes(&target, Kind::PutRecord, &flags.stream, plan).await?,
         Phase::GetRecords => run_reads(&target, &flags.stream, plan).await?,
+        Phase::PutToPush => run_push(&target, &flags.stream, plan).await?,
     };
     println!("{}", serde_json::to_string(&report)?);
     Ok(())

@@ -1,11 +1,12 @@
 //! One phase of writing: warm up, measure, stop.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use kit::process::read_cpu_seconds;
+use kit::process::{Cpu, read_cpu_seconds, read_thread_cpu};
 use tokio::task::JoinSet;
 use tokio::time;
 
@@ -13,7 +14,7 @@ use crate::PHASE_SECONDS_MAX;
 use crate::connection::Connection;
 use crate::histogram::Histogram;
 use crate::records::{Prepared, prepare_batches, prepare_singles};
-use crate::report::Report;
+use crate::report::{Report, Step};
 use crate::target::Target;
 
 /// What a phase writes.
@@ -65,6 +66,11 @@ impl Shared {
             records: AtomicU64::new(0),
             next: AtomicU64::new(0),
         })
+    }
+
+    /// The number of the next request.
+    pub(crate) fn take_turn(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn count(&self, records: u64, took: Duration, histogram: &mut Histogram) {
@@ -136,8 +142,23 @@ pub(crate) async fn measure(
         p99_ms: histogram.find_quantile_ms(0.99),
         server_cpu_seconds,
         records_per_cpu_second: records as f64 / server_cpu_seconds,
+        steps: list_steps(&before, &after, records),
         load_cpu_seconds: after.load_cpu - before.load_cpu,
     })
+}
+
+/// What each of the server's threads used between two samples.
+fn list_steps(before: &Sample, after: &Sample, records: u64) -> Vec<Step> {
+    let each = 1e6 / records.max(1) as f64;
+    let used = after.threads.iter().map(|(thread, cpu)| {
+        let earlier = before.threads.get(thread).copied().unwrap_or_default();
+        Step {
+            thread: thread.clone(),
+            user_micros: (cpu.user_seconds - earlier.user_seconds) * each,
+            system_micros: (cpu.system_seconds - earlier.system_seconds) * each,
+        }
+    });
+    used.filter(|step| step.user_micros + step.system_micros > 0.0).collect()
 }
 
 /// Workers end early only when something went wrong.
@@ -157,6 +178,7 @@ struct Sample {
     requests: u64,
     records: u64,
     server_cpu: f64,
+    threads: BTreeMap<String, Cpu>,
     load_cpu: f64,
 }
 
@@ -167,6 +189,7 @@ impl Sample {
             requests: shared.requests.load(Ordering::Relaxed),
             records: shared.records.load(Ordering::Relaxed),
             server_cpu: read_cpu_seconds(target.pid)?,
+            threads: read_thread_cpu(target.pid)?,
             load_cpu: read_cpu_seconds(std::process::id())?,
         })
     }
@@ -175,19 +198,19 @@ impl Sample {
 /// When requests may start, where their rate is bounded: on a timetable, so that a slow answer does
 /// not lower the load, and its latency counts from when it should have started.
 #[derive(Clone, Copy)]
-struct Pace {
+pub(crate) struct Pace {
     began: Instant,
     interval: Option<Duration>,
 }
 
 impl Pace {
-    fn new(requests_per_second: f64) -> Self {
+    pub(crate) fn new(requests_per_second: f64) -> Self {
         let interval =
             (requests_per_second > 0.0).then(|| Duration::from_secs_f64(1.0 / requests_per_second));
         Pace { began: Instant::now(), interval }
     }
 
-    async fn wait_for_turn(&self, index: u64) -> Instant {
+    pub(crate) async fn wait_for_turn(&self, index: u64) -> Instant {
         let Some(interval) = self.interval else {
             return Instant::now();
         };
@@ -205,7 +228,7 @@ async fn write_until_stopped(
 ) -> io::Result<Histogram> {
     let mut histogram = Histogram::default();
     while !shared.stopped.load(Ordering::Relaxed) {
-        let index = shared.next.fetch_add(1, Ordering::Relaxed);
+        let index = shared.take_turn();
         let request = &prepared.requests[index as usize % prepared.requests.len()];
         let began = pace.wait_for_turn(index).await;
         let answer = connection.exchange(request).await?;

@@ -2,6 +2,17 @@
 
 use serde::Serialize;
 
+/// What the threads of one name used for each record.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// The threads' name.
+    pub thread: String,
+    /// Microseconds in the program.
+    pub user_micros: f64,
+    /// Microseconds in the kernel.
+    pub system_micros: f64,
+}
+
 /// The figures of one phase.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -23,6 +34,8 @@ pub struct Report {
     pub server_cpu_seconds: f64,
     /// Records for each processor second of the server.
     pub records_per_cpu_second: f64,
+    /// The same by thread, and for each record.
+    pub steps: Vec<Step>,
     /// The generator's own processor seconds, which compete with the server's on a small machine.
     pub load_cpu_seconds: f64,
 }
