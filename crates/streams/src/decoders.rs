@@ -45,5 +45,5 @@ fn row<T: Table>(bytes: &[u8]) -> bool {
 }
 
 fn stream_record(bytes: &[u8]) -> bool {
-    record::read(&Bytes::copy_from_slice(bytes)).is_some()
+    record::read(Bytes::copy_from_slice(bytes)).is_some()
 }
