@@ -213,8 +213,10 @@ impl Core {
     fn flush_due_in(&self) -> Option<Duration> {
         let since = self.unflushed.state().since;
         let bytes = self.unflushed.bytes();
-        let starved = bytes > 0 && self.condition.is_without_room();
-        if bytes >= self.config.flush_bytes || starved {
+        let ring = self.folder.as_ref().and_then(|folder| folder.ring.as_ref());
+        let short_of_room =
+            self.condition.is_without_room() || ring.is_some_and(|ring| ring.is_crowded());
+        if bytes >= self.config.flush_bytes || (bytes > 0 && short_of_room) {
             return Some(Duration::ZERO);
         }
         let age = self.clock.monotonic().saturating_sub(since?);

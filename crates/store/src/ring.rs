@@ -137,6 +137,13 @@ impl Ring {
         Ok(file)
     }
 
+    /// Whether half of the files there may be hold something needed: a process that starts again and
+    /// again takes one each time, and fills none.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let in_use = self.state().files.iter().filter(|file| Arc::strong_count(file) > 1).count();
+        in_use * 2 > self.files_max
+    }
+
     /// Whether an allocated, unused file is at hand.
     pub(crate) fn has_spare(&self) -> bool {
         let state = self.state();

@@ -151,6 +151,22 @@ fn service_resumes_when_somebody_else_makes_room() {
     assert_eq!(count(&core, log), written + 1);
 }
 
+/// Found by quick kills: each start takes a ring file and fills none, and after as many starts as there
+/// are files a write was refused for want of room.
+#[test]
+fn starting_again_and_again_does_not_fill_the_ring() {
+    let disk = SimDisk::default();
+    let core = open(&disk, config());
+    let log = opened(&core);
+    drop(core);
+    let files = (config().ring_bytes_max / config().ring_file_bytes) as usize;
+    for start in 0..3 * files {
+        let core = open(&disk, config());
+        assert!(append(&core, log).is_ok(), "after {start} starts");
+    }
+    assert_eq!(count(&open(&disk, config()), log), 3 * files);
+}
+
 #[test]
 fn a_folder_never_takes_more_than_it_may() {
     let disk = SimDisk::default();
