@@ -10,7 +10,7 @@ use crate::lane::is_full;
 use crate::limits::{DATA_LOW_PERCENT, FREE_BYTES_LOW, ROW_GROWTH_BYTES_MIN};
 use crate::segment::Segment;
 
-const RESERVE_NAME: &str = "reserve";
+pub(crate) const RESERVE_NAME: &str = "reserve";
 /// The reserve is written in pieces of this size.
 const ZEROS_BYTES: usize = 64 * 1024;
 

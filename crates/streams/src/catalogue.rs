@@ -12,6 +12,7 @@ use crate::record::{self, RecordBody};
 use crate::rows::{ShardRow, StreamRow};
 use crate::sequence::SequenceNumber;
 use crate::shard::shard_id;
+use crate::stream::stream_id;
 use crate::tables::{Consumers, Shards, Streams};
 
 /// The shard that a log is.
@@ -19,6 +20,8 @@ use crate::tables::{Consumers, Shards, Streams};
 pub struct ShardName {
     /// Its stream; `None` if the stream is gone.
     pub stream: Option<StreamName>,
+    /// The id of its stream.
+    pub stream_id: String,
     /// Its id.
     pub shard_id: String,
     index: u32,
@@ -50,7 +53,8 @@ impl Catalogue {
         for ((generation, index), row) in catalogue.rows::<Shards>(folder) {
             let stream = streams.get(&generation).cloned();
             let (shard_id, created_seconds) = (shard_id(index), row.created_seconds);
-            let name = ShardName { stream, shard_id, index, created_seconds };
+            let stream_id = stream_id(generation);
+            let name = ShardName { stream, stream_id, shard_id, index, created_seconds };
             catalogue.shards.insert(LogId(row.log), name);
         }
         catalogue.consumers = catalogue.rows::<Consumers>(folder).len();

@@ -95,7 +95,8 @@ impl Serve<op::DescribeStreamSummary> for Kinesis {
         let stream_description_summary = shapes::StreamDescriptionSummary {
             stream_name: stream.name.to_string(),
             stream_arn: stream.name.arn(),
-            stream_id: Some(stream.id()),
+            // AWS shows none either, and a client that is given one calls AWS (`streams::stream`).
+            stream_id: None,
             stream_status: shape::stream_status(state.row.status),
             stream_mode_details: Some(shape::stream_mode(state.row.mode)),
             retention_period_hours: state.row.retention_hours as i32,

@@ -42,6 +42,8 @@ struct StreamLine {
     account: String,
     region: String,
     stream: String,
+    /// What `StreamId` means it.
+    id: String,
     #[serde(flatten)]
     amount: Amount,
     shards: Vec<ShardLine>,
@@ -104,6 +106,7 @@ fn report_of(in_use: bool, usage: &Usage, catalogue: &Catalogue) -> Report {
             account: stream.world.account.to_string(),
             region: stream.world.region.to_string(),
             stream: stream.name.to_string(),
+            id: name.stream_id.clone(),
             amount: Amount::default(),
             shards: Vec::new(),
         });

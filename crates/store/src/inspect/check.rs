@@ -15,6 +15,7 @@ use crate::limits::{CHUNK_ALIGN, PRIVATE_FILE_BYTES_MAX};
 use crate::logs::{Chunk, LogRow};
 use crate::manifest::{MANIFEST_FOLDER, Manifest, Quarantine, parse_number};
 use crate::ring::RING_FOLDER;
+use crate::room::RESERVE_NAME;
 use crate::segment::{SEGMENT_FOLDER, SEGMENT_HEADER_BYTES, Segment, encode_header, name_of};
 use crate::sequencer::LOGS_TABLE;
 use crate::source::{BlockError, BlockSource};
@@ -442,7 +443,8 @@ impl Check<'_> {
                 self.leftover(&format!("{RING_FOLDER}/{name}"), "it is not levada's");
             }
         }
-        let own = [FORMAT_NAME, LOCK_NAME, SEGMENT_FOLDER, MANIFEST_FOLDER, RING_FOLDER];
+        let own =
+            [FORMAT_NAME, LOCK_NAME, RESERVE_NAME, SEGMENT_FOLDER, MANIFEST_FOLDER, RING_FOLDER];
         for name in self.disk().list("")? {
             if name.ends_with(".new") {
                 self.leftover(&name, "it was left half made");
