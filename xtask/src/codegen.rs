@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Failure;
+use coverage::Marks;
 use model::Model;
 use overlay::{Overlay, Overlays};
 use reach::Reach;
@@ -40,7 +41,7 @@ const SERVICES: &[&str] = &[
 ];
 
 /// The services that are generated, not only counted.
-const GENERATED: &[&str] = &["kinesis"];
+const GENERATED: &[&str] = &["firehose", "kinesis"];
 
 /// One service, read, and what is known about its shapes.
 struct Service<'a> {
@@ -109,18 +110,17 @@ fn check(root: &Path) -> Result<(), Failure> {
 fn generate(root: &Path) -> Result<Vec<(PathBuf, String)>, Failure> {
     let models = root.join("models");
     let overlays = Overlays::read(&models.join("overlay.toml"))?;
-    let mut files = Vec::new();
+    let marks = Marks::read(&models.join("coverage.toml"))?;
+    let (mut files, mut page) = (Vec::new(), coverage::INTRODUCTION.to_owned());
     for name in GENERATED {
         let model = Model::read(&models.join(format!("{name}.json")))?;
         let overlay = overlays.of(name, &model)?;
         let reach = Reach::of(&model)?;
         let service = Service { name, model: &model, overlay, reach };
         files.extend(crate_files(&service)?);
-        files.push((
-            PathBuf::from("docs/coverage.md"),
-            coverage::table(&service, &models.join("coverage.toml"))?,
-        ));
+        page += &coverage::section(&service, &marks)?;
     }
+    files.push((PathBuf::from("docs/coverage.md"), page));
     Ok(files)
 }
 

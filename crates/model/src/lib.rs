@@ -23,5 +23,7 @@
 
 mod generated;
 
+#[cfg(feature = "firehose")]
+pub use generated::firehose;
 #[cfg(feature = "kinesis")]
 pub use generated::kinesis;

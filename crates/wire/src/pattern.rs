@@ -11,12 +11,14 @@ pub struct Pattern {
     pub source: &'static str,
     /// Its program.
     pub program: &'static [Step],
+    /// The program of what must not match as well: the look-ahead that it starts with. Usually none.
+    pub unless: &'static [Step],
 }
 
 /// One step of a program.
 #[derive(Debug)]
 pub enum Step {
-    /// Takes a character within the ranges, or outside them if negated.
+    /// Takes a character within the ranges, which are in order, or outside them if negated.
     Set(&'static [(char, char)], bool),
     /// Goes on at both.
     Split(u16, u16),
@@ -30,35 +32,42 @@ impl Pattern {
     /// Whether the whole of `text` matches.
     pub fn matches(&self, text: &str) -> bool {
         // `[a-z]+` is what nearly every name asks for.
-        if let [Step::Set(ranges, negated), Step::Split(0, 2), Step::Accept] = self.program {
+        if let [Step::Set(ranges, negated), Step::Split(0, 2), Step::Accept] = self.program
+            && self.unless.is_empty()
+        {
             return !text.is_empty() && text.chars().all(|letter| has(ranges, letter) != *negated);
         }
-        let mut run = Run::of(self.program);
-        let mut places = Vec::new();
-        let mut next = Vec::new();
-        run.begin_round();
-        run.enter(0, &mut places);
-        for letter in text.chars() {
-            run.begin_round();
-            next.clear();
-            for &place in &places {
-                if let Step::Set(ranges, negated) = self.program[usize::from(place)]
-                    && has(ranges, letter) != negated
-                {
-                    run.enter(place + 1, &mut next);
-                }
-            }
-            std::mem::swap(&mut places, &mut next);
-            if places.is_empty() {
-                return false;
-            }
-        }
-        places.iter().any(|&place| matches!(self.program[usize::from(place)], Step::Accept))
+        accepts(self.program, text) && (self.unless.is_empty() || !accepts(self.unless, text))
     }
 }
 
+fn accepts(program: &'static [Step], text: &str) -> bool {
+    let mut run = Run::of(program);
+    let mut places = Vec::new();
+    let mut next = Vec::new();
+    run.begin_round();
+    run.enter(0, &mut places);
+    for letter in text.chars() {
+        run.begin_round();
+        next.clear();
+        for &place in &places {
+            if let Step::Set(ranges, negated) = program[usize::from(place)]
+                && has(ranges, letter) != negated
+            {
+                run.enter(place + 1, &mut next);
+            }
+        }
+        std::mem::swap(&mut places, &mut next);
+        if places.is_empty() {
+            return false;
+        }
+    }
+    places.iter().any(|&place| matches!(program[usize::from(place)], Step::Accept))
+}
+
 fn has(ranges: &[(char, char)], letter: char) -> bool {
-    ranges.iter().any(|&(low, high)| low <= letter && letter <= high)
+    let after = ranges.partition_point(|&(low, _)| low <= letter);
+    after > 0 && letter <= ranges[after - 1].1
 }
 
 struct Run {

@@ -43,12 +43,18 @@ pub(super) fn service(service: &Service<'_>) -> Result<String, Failure> {
 
 /// The module of markers.
 pub(super) fn markers(service: &Service<'_>) -> Result<String, Failure> {
-    let rated = service.overlay.operations.values().any(|row| row.rate.is_some());
-    let rate = if rated { "CallRate, " } else { "" };
+    let rows = || service.overlay.operations.values();
+    let rate = if rows().any(|row| row.rate.is_some()) { "CallRate, " } else { "" };
+    let events = if rows().any(|row| row.kind == Flow::EventStream) { "EventStream, " } else { "" };
     let mut text = format!(
-        "//! One marker per operation.\n\n\
-         use bytes::Bytes;\n\
-         use wire::{{Access, Answer, {rate}Codec, EventStream, Fault, Kind, Operation, OperationInfo, Resource}};\n\n\
+        "//! One marker per operation.
+
+\
+         use bytes::Bytes;
+\
+         use wire::{{Access, Answer, {rate}Codec, {events}Fault, Kind, Operation, OperationInfo, Resource}};
+
+\
          use super::schema::{{self, SCHEMA}};\nuse super::shapes::*;\n\n",
     );
     for (body, bytes) in &service.overlay.bodies {

@@ -1,6 +1,8 @@
 //! Compiles a model's regular expressions into programs for `wire::pattern`, so that the server
 //! parses no expression, and a construct that it could not run fails here.
 
+use regex_syntax::hir::{Class, HirKind};
+
 use crate::Failure;
 
 /// One parsed expression.
@@ -26,35 +28,100 @@ const SPACE: &[(char, char)] = &[('\t', '\r'), (' ', ' ')];
 const LINE_ENDS: &[(char, char)] =
     &[('\n', '\n'), ('\r', '\r'), ('\u{85}', '\u{85}'), ('\u{2028}', '\u{2029}')];
 
-/// The Rust expression of the program that `pattern` compiles to.
-pub(super) fn program(pattern: &str) -> Result<String, Failure> {
-    let mut parser = Parser { letters: pattern.chars().collect(), at: 0, depth: 0 };
-    let node = parser.either().map_err(|e| format!("pattern {pattern}: {e}"))?;
-    if parser.peek().is_some() {
-        return Err(format!("pattern {pattern}: does not end at {}", parser.at).into());
-    }
-    let mut steps = Vec::new();
-    compile(&node, &mut steps);
-    steps.push(Step::Accept);
-    if steps.len() > usize::from(u16::MAX) {
-        return Err(format!("pattern {pattern}: too large").into());
-    }
-    Ok(format!("&[{}]", steps.iter().map(write_step).collect::<Vec<_>>().join(", ")))
+/// What look-around says in the models, and the same without: labels of a host name, and a path
+/// without white space.
+const REWRITTEN: &[(&str, &str)] = &[
+    ("(?!-)[A-Za-z0-9-]{1,63}(?<!-)", "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"),
+    ("(?=^\\$)(?=^\\S+$).*", "\\$[^\\s\\u0085\\u2028\\u2029]*"),
+];
+
+/// Sets with more ranges than this are written once, by name: Unicode's categories have hundreds.
+const INLINE_RANGES_MAX: usize = 32;
+
+/// The statics of the expressions written so far.
+#[derive(Default)]
+pub(super) struct Library {
+    sets: Vec<Vec<(char, char)>>,
 }
 
-fn write_step(step: &Step) -> String {
-    match step {
-        Step::Set(ranges, negated) => {
-            let ranges: Vec<String> =
-                ranges.iter().map(|(low, high)| format!("({low:?}, {high:?})")).collect();
-            format!("Step::Set(&[{}], {negated})", ranges.join(", "))
+impl Library {
+    /// The Rust expression of the `wire::pattern::Pattern` that `source` compiles to. A look-ahead
+    /// is served where it begins the expression: what must not match then is a program of its own.
+    pub(super) fn pattern(&mut self, source: &str) -> Result<String, Failure> {
+        let mut expression = source.to_owned();
+        for (from, to) in REWRITTEN {
+            expression = expression.replace(from, to);
         }
-        Step::Split(first, second) => format!("Step::Split({first}, {second})"),
-        Step::Jump(target) => format!("Step::Jump({target})"),
-        Step::Accept => "Step::Accept".to_string(),
+        let (unless, expression) = match expression.strip_prefix("^(?!") {
+            None => ("&[]".to_owned(), expression.as_str()),
+            Some(rest) => {
+                let (refused, rest) = rest.split_once(')').ok_or("an open group")?;
+                let refused = match refused.strip_suffix('$') {
+                    Some(whole) => whole.to_owned(),
+                    None => format!("{refused}[\\s\\S]*"),
+                };
+                (self.program(&refused)?, rest)
+            }
+        };
+        let program = self.program(expression)?;
+        Ok(format!("Pattern {{ source: r#\"{source}\"#, program: {program}, unless: {unless} }}"))
+    }
+
+    /// The Rust expression of the program that an expression compiles to.
+    pub(super) fn program(&mut self, expression: &str) -> Result<String, Failure> {
+        let mut parser = Parser { letters: expression.chars().collect(), at: 0, depth: 0 };
+        let node = parser.either().map_err(|e| format!("pattern {expression}: {e}"))?;
+        if parser.peek().is_some() {
+            return Err(format!("pattern {expression}: does not end at {}", parser.at).into());
+        }
+        let mut steps = Vec::new();
+        compile(&node, &mut steps);
+        steps.push(Step::Accept);
+        if steps.len() > usize::from(u16::MAX) {
+            return Err(format!("pattern {expression}: too large").into());
+        }
+        let steps: Vec<_> = steps.iter().map(|step| self.write(step)).collect();
+        Ok(format!("&[{}]", steps.join(", ")))
+    }
+
+    /// The statics that the patterns refer to.
+    pub(super) fn statics(&self) -> String {
+        let sets = self.sets.iter().enumerate().map(|(index, ranges)| {
+            format!(
+                "#[rustfmt::skip]\nstatic SET_{index}: &[(char, char)] = {};\n",
+                write_ranges(ranges)
+            )
+        });
+        sets.collect()
+    }
+
+    fn write(&mut self, step: &Step) -> String {
+        match step {
+            Step::Set(ranges, negated) => {
+                let set = if ranges.len() <= INLINE_RANGES_MAX {
+                    write_ranges(ranges)
+                } else {
+                    let known = self.sets.iter().position(|set| set == ranges);
+                    let index = known.unwrap_or_else(|| {
+                        self.sets.push(ranges.clone());
+                        self.sets.len() - 1
+                    });
+                    format!("SET_{index}")
+                };
+                format!("Step::Set({set}, {negated})")
+            }
+            Step::Split(first, second) => format!("Step::Split({first}, {second})"),
+            Step::Jump(target) => format!("Step::Jump({target})"),
+            Step::Accept => "Step::Accept".to_string(),
+        }
     }
 }
 
+fn write_ranges(ranges: &[(char, char)]) -> String {
+    let ranges: Vec<String> =
+        ranges.iter().map(|(low, high)| format!("({low:?}, {high:?})")).collect();
+    format!("&[{}]", ranges.join(", "))
+}
 struct Parser {
     letters: Vec<char>,
     at: usize,
@@ -147,7 +214,10 @@ impl Parser {
                         ranges.extend(set);
                         continue;
                     }
-                    _ => return Err("a negated class in a class".to_string()),
+                    (set, true) => {
+                        ranges.extend(complement(&set));
+                        continue;
+                    }
                 },
                 letter => letter,
             };
@@ -170,13 +240,15 @@ impl Parser {
             }
             ranges.push((low, high));
         }
-        ranges.sort_unstable();
-        Ok(Node::Set(ranges, negated))
+        Ok(Node::Set(merged(ranges), negated))
     }
 
     /// What follows a backslash.
     fn escape(&mut self) -> Result<(Vec<(char, char)>, bool), String> {
         let letter = self.next()?;
+        if letter == 'p' {
+            return Ok((self.category()?, false));
+        }
         if letter != 'u' {
             return escaped(letter);
         }
@@ -184,6 +256,25 @@ impl Parser {
         let letter = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
         let letter = letter.ok_or_else(|| format!("\\u{digits}"))?;
         Ok((vec![(letter, letter)], false))
+    }
+
+    /// `{L}`: a category of Unicode.
+    fn category(&mut self) -> Result<Vec<(char, char)>, String> {
+        let mut class = String::from("\\p");
+        loop {
+            let letter = self.next()?;
+            class.push(letter);
+            if letter == '}' {
+                break;
+            }
+        }
+        let hir = regex_syntax::parse(&class).map_err(|error| error.to_string())?;
+        match hir.into_kind() {
+            HirKind::Class(Class::Unicode(class)) => {
+                Ok(class.iter().map(|range| (range.start(), range.end())).collect())
+            }
+            _ => Err(format!("{class} is no category")),
+        }
     }
 
     fn repeated(&mut self, atom: Node) -> Result<Node, String> {
@@ -236,6 +327,43 @@ fn escaped(letter: char) -> Result<(Vec<(char, char)>, bool), String> {
         letter if letter.is_ascii_alphanumeric() => return Err(format!("\\{letter}")),
         letter => (vec![(letter, letter)], false),
     })
+}
+
+/// The same characters in as few ranges as possible, in order.
+fn merged(mut ranges: Vec<(char, char)>) -> Vec<(char, char)> {
+    ranges.sort_unstable();
+    let mut merged: Vec<(char, char)> = Vec::new();
+    for (low, high) in ranges {
+        match merged.last_mut() {
+            Some(last) if low <= last.1 || after(last.1) == Some(low) => last.1 = last.1.max(high),
+            _ => merged.push((low, high)),
+        }
+    }
+    merged
+}
+
+/// Every other character, of ranges in order.
+fn complement(ranges: &[(char, char)]) -> Vec<(char, char)> {
+    let mut others = Vec::new();
+    let mut next = Some('\0');
+    for &(low, high) in ranges {
+        if let (Some(first), Some(last)) = (next, before(low))
+            && first <= last
+        {
+            others.push((first, last));
+        }
+        next = after(high);
+    }
+    others.extend(next.map(|first| (first, char::MAX)));
+    others
+}
+
+fn after(letter: char) -> Option<char> {
+    (letter..=char::MAX).nth(1)
+}
+
+fn before(letter: char) -> Option<char> {
+    ('\0'..letter).next_back()
 }
 
 fn compile(node: &Node, steps: &mut Vec<Step>) {

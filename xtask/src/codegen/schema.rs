@@ -32,13 +32,15 @@ pub(super) fn module(service: &Service<'_>) -> Result<String, Failure> {
         )?;
     }
     text += "\n/// The expressions of the model.\npub(super) mod pattern {\nuse wire::pattern::{Pattern, Step};\n\n";
+    let mut library = pattern::Library::default();
     for (index, source) in patterns(service)?.iter().enumerate() {
         writeln!(
             text,
-            "#[rustfmt::skip]\npub(in super::super) static P{index}: Pattern = Pattern {{ source: r#\"{source}\"#, program: {} }};",
-            pattern::program(source)?
+            "#[rustfmt::skip]\npub(in super::super) static P{index}: Pattern = {};",
+            library.pattern(source)?
         )?;
     }
+    text += &library.statics();
     text += "}\n";
     Ok(text)
 }

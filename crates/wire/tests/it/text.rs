@@ -19,6 +19,7 @@ fn lengths_are_javas() {
 /// `a(b|cd)*`
 static BRANCHES: Pattern = Pattern {
     source: "a(b|cd)*",
+    unless: &[],
     program: &[
         Step::Set(&[('a', 'a')], false),
         Step::Split(2, 7),
@@ -49,6 +50,7 @@ fn a_step_that_falls_off_its_branch_accepts_only_at_the_end() {
 /// `(a*)*`, as the compiler writes it: it can loop without taking a character.
 static LOOPS: Pattern = Pattern {
     source: "(a*)*",
+    unless: &[],
     program: &[
         Step::Split(1, 5),
         Step::Split(2, 4),
@@ -69,6 +71,7 @@ fn empty_loops_end() {
 /// `[a-z]+`
 static NAME: Pattern = Pattern {
     source: "[a-z]+",
+    unless: &[],
     program: &[Step::Set(&[('a', 'z')], false), Step::Split(0, 2), Step::Accept],
 };
 
