@@ -291,6 +291,7 @@ fn write_zone(letter: char, count: usize, at: &ZonedDateTime, text: &mut String)
 }
 
 /// How an offset from UTC is written.
+#[derive(Clone, Copy)]
 struct Offset {
     prefix: &'static str,
     hour_width: usize,

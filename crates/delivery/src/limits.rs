@@ -1,0 +1,9 @@
+//! Every limit of deliveries, with its source.
+
+/// Bytes that one block of a `snappy-java` stream holds (snappy-java's default block size).
+pub const XERIAL_BLOCK_BYTES: usize = 32 * 1024;
+/// Bytes that one block of a Hadoop Snappy stream holds (Hadoop's default buffer of 256 KiB, less the
+/// room that its compressor keeps for incompressible data).
+pub const HADOOP_BLOCK_BYTES: usize = 256 * 1024 - (256 * 1024 / 6 + 32);
+/// Records that one record may hold to be taken apart (API reference, RecordDeAggregation).
+pub const SUB_RECORDS_MAX: usize = 500;
