@@ -1,8 +1,12 @@
-//! Data Firehose: records buffered, transformed, converted and delivered, each exactly once.
+//! Data Firehose: records buffered, transformed, converted and delivered, each exactly once. The design
+//! is in `docs/delivery.md`.
 
+pub mod buffer;
 mod compress;
 mod deaggregate;
+pub mod failed;
 mod kpl;
+pub mod lambda;
 pub mod limits;
 mod prefix;
 mod time_pattern;
