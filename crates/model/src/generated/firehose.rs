@@ -2,6 +2,7 @@
 
 //! Firehose, API version 2015-08-04: 12 operations.
 
+mod addresses;
 pub mod faults;
 pub mod op;
 mod routes;
@@ -11,6 +12,7 @@ mod validity;
 
 use wire::{Codec, Operation, OperationInfo, ServiceProfile};
 
+pub use addresses::*;
 pub use routes::routes;
 pub use schema::SCHEMA;
 

@@ -3,7 +3,7 @@
 //! One marker per operation.
 
 use bytes::Bytes;
-use wire::{Access, Answer, Codec, Fault, Kind, Operation, OperationInfo, Resource};
+use wire::{Access, Answer, CallRate, Codec, Fault, Kind, Operation, OperationInfo, Resource};
 
 use super::schema::{self, SCHEMA};
 use super::shapes::*;
@@ -28,7 +28,7 @@ impl Operation for CreateDeliveryStream {
         action: "firehose:CreateDeliveryStream",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -65,7 +65,7 @@ impl Operation for DeleteDeliveryStream {
         action: "firehose:DeleteDeliveryStream",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -102,7 +102,7 @@ impl Operation for DescribeDeliveryStream {
         action: "firehose:DescribeDeliveryStream",
         kind: Kind::Unary,
         access: Access::Read,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -139,7 +139,7 @@ impl Operation for ListDeliveryStreams {
         action: "firehose:ListDeliveryStreams",
         kind: Kind::Unary,
         access: Access::Read,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -175,7 +175,7 @@ impl Operation for ListTagsForDeliveryStream {
         action: "firehose:ListTagsForDeliveryStream",
         kind: Kind::Unary,
         access: Access::Read,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -286,7 +286,7 @@ impl Operation for StartDeliveryStreamEncryption {
         action: "firehose:StartDeliveryStreamEncryption",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -323,7 +323,7 @@ impl Operation for StopDeliveryStreamEncryption {
         action: "firehose:StopDeliveryStreamEncryption",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -360,7 +360,7 @@ impl Operation for TagDeliveryStream {
         action: "firehose:TagDeliveryStream",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -397,7 +397,7 @@ impl Operation for UntagDeliveryStream {
         action: "firehose:UntagDeliveryStream",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 
@@ -434,7 +434,7 @@ impl Operation for UpdateDestination {
         action: "firehose:UpdateDestination",
         kind: Kind::Unary,
         access: Access::Mutate,
-        calls_per_second: Some(5),
+        calls_per_second: Some(CallRate::PerAccount(5)),
         body_bytes_max: BODY_BYTES_MAX_CONTROL,
     };
 

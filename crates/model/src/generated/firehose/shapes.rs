@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use wire::{Blob, Timestamp};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AmazonOpenSearchServerlessBufferingHints {
     #[serde(rename = "IntervalInSeconds", default, skip_serializing_if = "Option::is_none")]
     pub interval_in_seconds: Option<i32>,
@@ -16,7 +17,10 @@ pub struct AmazonOpenSearchServerlessBufferingHints {
     pub size_in_m_bs: Option<i32>,
 }
 
+wire::structure! { AmazonOpenSearchServerlessBufferingHints }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AmazonOpenSearchServerlessDestinationConfiguration {
     #[serde(rename = "RoleARN")]
     pub role_arn: String,
@@ -40,7 +44,10 @@ pub struct AmazonOpenSearchServerlessDestinationConfiguration {
     pub vpc_configuration: Option<VpcConfiguration>,
 }
 
+wire::structure! { AmazonOpenSearchServerlessDestinationConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AmazonOpenSearchServerlessDestinationDescription {
     #[serde(rename = "RoleARN", default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
@@ -68,7 +75,10 @@ pub struct AmazonOpenSearchServerlessDestinationDescription {
     pub vpc_configuration_description: Option<VpcConfigurationDescription>,
 }
 
+wire::structure! { AmazonOpenSearchServerlessDestinationDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AmazonOpenSearchServerlessDestinationUpdate {
     #[serde(rename = "RoleARN", default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
@@ -88,11 +98,16 @@ pub struct AmazonOpenSearchServerlessDestinationUpdate {
     pub cloud_watch_logging_options: Option<CloudWatchLoggingOptions>,
 }
 
+wire::structure! { AmazonOpenSearchServerlessDestinationUpdate }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AmazonOpenSearchServerlessRetryOptions {
     #[serde(rename = "DurationInSeconds", default, skip_serializing_if = "Option::is_none")]
     pub duration_in_seconds: Option<i32>,
 }
+
+wire::structure! { AmazonOpenSearchServerlessRetryOptions }
 
 wire::open_enum! {
     pub enum AmazonOpenSearchServerlessS3BackupMode {
@@ -102,6 +117,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AmazonopensearchserviceBufferingHints {
     #[serde(rename = "IntervalInSeconds", default, skip_serializing_if = "Option::is_none")]
     pub interval_in_seconds: Option<i32>,
@@ -109,7 +125,10 @@ pub struct AmazonopensearchserviceBufferingHints {
     pub size_in_m_bs: Option<i32>,
 }
 
+wire::structure! { AmazonopensearchserviceBufferingHints }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AmazonopensearchserviceDestinationConfiguration {
     #[serde(rename = "RoleARN")]
     pub role_arn: String,
@@ -141,7 +160,10 @@ pub struct AmazonopensearchserviceDestinationConfiguration {
     pub document_id_options: Option<DocumentIdOptions>,
 }
 
+wire::structure! { AmazonopensearchserviceDestinationConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AmazonopensearchserviceDestinationDescription {
     #[serde(rename = "RoleARN", default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
@@ -177,7 +199,10 @@ pub struct AmazonopensearchserviceDestinationDescription {
     pub document_id_options: Option<DocumentIdOptions>,
 }
 
+wire::structure! { AmazonopensearchserviceDestinationDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AmazonopensearchserviceDestinationUpdate {
     #[serde(rename = "RoleARN", default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
@@ -205,6 +230,8 @@ pub struct AmazonopensearchserviceDestinationUpdate {
     pub document_id_options: Option<DocumentIdOptions>,
 }
 
+wire::structure! { AmazonopensearchserviceDestinationUpdate }
+
 wire::open_enum! {
     pub enum AmazonopensearchserviceIndexRotationPeriod {
         NoRotation = "NoRotation",
@@ -216,10 +243,13 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AmazonopensearchserviceRetryOptions {
     #[serde(rename = "DurationInSeconds", default, skip_serializing_if = "Option::is_none")]
     pub duration_in_seconds: Option<i32>,
 }
+
+wire::structure! { AmazonopensearchserviceRetryOptions }
 
 wire::open_enum! {
     pub enum AmazonopensearchserviceS3BackupMode {
@@ -229,6 +259,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AuthenticationConfiguration {
     #[serde(rename = "RoleARN")]
     pub role_arn: String,
@@ -236,7 +267,10 @@ pub struct AuthenticationConfiguration {
     pub connectivity: Connectivity,
 }
 
+wire::structure! { AuthenticationConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct BufferingHints {
     #[serde(rename = "SizeInMBs", default, skip_serializing_if = "Option::is_none")]
     pub size_in_m_bs: Option<i32>,
@@ -244,7 +278,10 @@ pub struct BufferingHints {
     pub interval_in_seconds: Option<i32>,
 }
 
+wire::structure! { BufferingHints }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct CatalogConfiguration {
     #[serde(rename = "CatalogARN", default, skip_serializing_if = "Option::is_none")]
     pub catalog_arn: Option<String>,
@@ -252,7 +289,10 @@ pub struct CatalogConfiguration {
     pub warehouse_location: Option<String>,
 }
 
+wire::structure! { CatalogConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct CloudWatchLoggingOptions {
     #[serde(rename = "Enabled", default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
@@ -261,6 +301,8 @@ pub struct CloudWatchLoggingOptions {
     #[serde(rename = "LogStreamName", default, skip_serializing_if = "Option::is_none")]
     pub log_stream_name: Option<String>,
 }
+
+wire::structure! { CloudWatchLoggingOptions }
 
 wire::open_enum! {
     pub enum CompressionFormat {
@@ -287,6 +329,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct CopyCommand {
     #[serde(rename = "DataTableName")]
     pub data_table_name: String,
@@ -296,7 +339,10 @@ pub struct CopyCommand {
     pub copy_options: Option<String>,
 }
 
+wire::structure! { CopyCommand }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct CreateDeliveryStreamInput {
     #[serde(rename = "DeliveryStreamName")]
     pub delivery_stream_name: String,
@@ -395,13 +441,19 @@ pub struct CreateDeliveryStreamInput {
     pub database_source_configuration: Option<DatabaseSourceConfiguration>,
 }
 
+wire::structure! { CreateDeliveryStreamInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct CreateDeliveryStreamOutput {
     #[serde(rename = "DeliveryStreamARN", default, skip_serializing_if = "Option::is_none")]
     pub delivery_stream_arn: Option<String>,
 }
 
+wire::structure! { CreateDeliveryStreamOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DataFormatConversionConfiguration {
     #[serde(rename = "SchemaConfiguration", default, skip_serializing_if = "Option::is_none")]
     pub schema_configuration: Option<SchemaConfiguration>,
@@ -417,7 +469,10 @@ pub struct DataFormatConversionConfiguration {
     pub enabled: Option<bool>,
 }
 
+wire::structure! { DataFormatConversionConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DatabaseColumnList {
     #[serde(rename = "Include", default, skip_serializing_if = "Option::is_none")]
     pub include: Option<Vec<String>>,
@@ -425,7 +480,10 @@ pub struct DatabaseColumnList {
     pub exclude: Option<Vec<String>>,
 }
 
+wire::structure! { DatabaseColumnList }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DatabaseList {
     #[serde(rename = "Include", default, skip_serializing_if = "Option::is_none")]
     pub include: Option<Vec<String>>,
@@ -433,7 +491,10 @@ pub struct DatabaseList {
     pub exclude: Option<Vec<String>>,
 }
 
+wire::structure! { DatabaseList }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DatabaseSnapshotInfo {
     #[serde(rename = "Id")]
     pub id: String,
@@ -449,13 +510,19 @@ pub struct DatabaseSnapshotInfo {
     pub failure_description: Option<FailureDescription>,
 }
 
+wire::structure! { DatabaseSnapshotInfo }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DatabaseSourceAuthenticationConfiguration {
     #[serde(rename = "SecretsManagerConfiguration")]
     pub secrets_manager_configuration: SecretsManagerConfiguration,
 }
 
+wire::structure! { DatabaseSourceAuthenticationConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DatabaseSourceConfiguration {
     #[serde(rename = "Type")]
     pub r#type: DatabaseType,
@@ -481,7 +548,10 @@ pub struct DatabaseSourceConfiguration {
     pub database_source_vpc_configuration: DatabaseSourceVPCConfiguration,
 }
 
+wire::structure! { DatabaseSourceConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DatabaseSourceDescription {
     #[serde(rename = "Type", default, skip_serializing_if = "Option::is_none")]
     pub r#type: Option<DatabaseType>,
@@ -518,19 +588,27 @@ pub struct DatabaseSourceDescription {
     pub database_source_vpc_configuration: Option<DatabaseSourceVPCConfiguration>,
 }
 
+wire::structure! { DatabaseSourceDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DatabaseSourceVPCConfiguration {
     #[serde(rename = "VpcEndpointServiceName")]
     pub vpc_endpoint_service_name: String,
 }
 
+wire::structure! { DatabaseSourceVPCConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DatabaseTableList {
     #[serde(rename = "Include", default, skip_serializing_if = "Option::is_none")]
     pub include: Option<Vec<String>>,
     #[serde(rename = "Exclude", default, skip_serializing_if = "Option::is_none")]
     pub exclude: Option<Vec<String>>,
 }
+
+wire::structure! { DatabaseTableList }
 
 wire::open_enum! {
     pub enum DatabaseType {
@@ -547,6 +625,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DeleteDeliveryStreamInput {
     #[serde(rename = "DeliveryStreamName")]
     pub delivery_stream_name: String,
@@ -554,10 +633,16 @@ pub struct DeleteDeliveryStreamInput {
     pub allow_force_delete: Option<bool>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct DeleteDeliveryStreamOutput {}
+wire::structure! { DeleteDeliveryStreamInput }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct DeleteDeliveryStreamOutput {}
+
+wire::structure! { DeleteDeliveryStreamOutput }
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DeliveryStreamDescription {
     #[serde(rename = "DeliveryStreamName")]
     pub delivery_stream_name: String,
@@ -589,7 +674,10 @@ pub struct DeliveryStreamDescription {
     pub has_more_destinations: bool,
 }
 
+wire::structure! { DeliveryStreamDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DeliveryStreamEncryptionConfiguration {
     #[serde(rename = "KeyARN", default, skip_serializing_if = "Option::is_none")]
     pub key_arn: Option<String>,
@@ -601,13 +689,18 @@ pub struct DeliveryStreamEncryptionConfiguration {
     pub failure_description: Option<FailureDescription>,
 }
 
+wire::structure! { DeliveryStreamEncryptionConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DeliveryStreamEncryptionConfigurationInput {
     #[serde(rename = "KeyARN", default, skip_serializing_if = "Option::is_none")]
     pub key_arn: Option<String>,
     #[serde(rename = "KeyType")]
     pub key_type: KeyType,
 }
+
+wire::structure! { DeliveryStreamEncryptionConfigurationInput }
 
 wire::open_enum! {
     pub enum DeliveryStreamEncryptionStatus {
@@ -662,6 +755,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DescribeDeliveryStreamInput {
     #[serde(rename = "DeliveryStreamName")]
     pub delivery_stream_name: String,
@@ -675,13 +769,19 @@ pub struct DescribeDeliveryStreamInput {
     pub exclusive_start_destination_id: Option<String>,
 }
 
+wire::structure! { DescribeDeliveryStreamInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DescribeDeliveryStreamOutput {
     #[serde(rename = "DeliveryStreamDescription")]
     pub delivery_stream_description: DeliveryStreamDescription,
 }
 
+wire::structure! { DescribeDeliveryStreamOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Deserializer {
     #[serde(rename = "OpenXJsonSerDe", default, skip_serializing_if = "Option::is_none")]
     pub open_x_json_ser_de: Option<OpenXJsonSerDe>,
@@ -689,7 +789,10 @@ pub struct Deserializer {
     pub hive_json_ser_de: Option<HiveJsonSerDe>,
 }
 
+wire::structure! { Deserializer }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DestinationDescription {
     #[serde(rename = "DestinationId")]
     pub destination_id: String,
@@ -753,7 +856,10 @@ pub struct DestinationDescription {
     pub iceberg_destination_description: Option<IcebergDestinationDescription>,
 }
 
+wire::structure! { DestinationDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DestinationTableConfiguration {
     #[serde(rename = "DestinationTableName")]
     pub destination_table_name: String,
@@ -767,25 +873,37 @@ pub struct DestinationTableConfiguration {
     pub s3_error_output_prefix: Option<String>,
 }
 
+wire::structure! { DestinationTableConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DirectPutSourceConfiguration {
     #[serde(rename = "ThroughputHintInMBs")]
     pub throughput_hint_in_m_bs: i32,
 }
 
+wire::structure! { DirectPutSourceConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DirectPutSourceDescription {
     #[serde(rename = "ThroughputHintInMBs", default, skip_serializing_if = "Option::is_none")]
     pub throughput_hint_in_m_bs: Option<i32>,
 }
 
+wire::structure! { DirectPutSourceDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DocumentIdOptions {
     #[serde(rename = "DefaultDocumentIdFormat")]
     pub default_document_id_format: DefaultDocumentIdFormat,
 }
 
+wire::structure! { DocumentIdOptions }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DynamicPartitioningConfiguration {
     #[serde(rename = "RetryOptions", default, skip_serializing_if = "Option::is_none")]
     pub retry_options: Option<RetryOptions>,
@@ -793,7 +911,10 @@ pub struct DynamicPartitioningConfiguration {
     pub enabled: Option<bool>,
 }
 
+wire::structure! { DynamicPartitioningConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ElasticsearchBufferingHints {
     #[serde(rename = "IntervalInSeconds", default, skip_serializing_if = "Option::is_none")]
     pub interval_in_seconds: Option<i32>,
@@ -801,7 +922,10 @@ pub struct ElasticsearchBufferingHints {
     pub size_in_m_bs: Option<i32>,
 }
 
+wire::structure! { ElasticsearchBufferingHints }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ElasticsearchDestinationConfiguration {
     #[serde(rename = "RoleARN")]
     pub role_arn: String,
@@ -833,7 +957,10 @@ pub struct ElasticsearchDestinationConfiguration {
     pub document_id_options: Option<DocumentIdOptions>,
 }
 
+wire::structure! { ElasticsearchDestinationConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ElasticsearchDestinationDescription {
     #[serde(rename = "RoleARN", default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
@@ -869,7 +996,10 @@ pub struct ElasticsearchDestinationDescription {
     pub document_id_options: Option<DocumentIdOptions>,
 }
 
+wire::structure! { ElasticsearchDestinationDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ElasticsearchDestinationUpdate {
     #[serde(rename = "RoleARN", default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
@@ -897,6 +1027,8 @@ pub struct ElasticsearchDestinationUpdate {
     pub document_id_options: Option<DocumentIdOptions>,
 }
 
+wire::structure! { ElasticsearchDestinationUpdate }
+
 wire::open_enum! {
     pub enum ElasticsearchIndexRotationPeriod {
         NoRotation = "NoRotation",
@@ -908,10 +1040,13 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ElasticsearchRetryOptions {
     #[serde(rename = "DurationInSeconds", default, skip_serializing_if = "Option::is_none")]
     pub duration_in_seconds: Option<i32>,
 }
+
+wire::structure! { ElasticsearchRetryOptions }
 
 wire::open_enum! {
     pub enum ElasticsearchS3BackupMode {
@@ -921,6 +1056,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct EncryptionConfiguration {
     #[serde(rename = "NoEncryptionConfig", default, skip_serializing_if = "Option::is_none")]
     pub no_encryption_config: Option<NoEncryptionConfig>,
@@ -928,7 +1064,10 @@ pub struct EncryptionConfiguration {
     pub kms_encryption_config: Option<KMSEncryptionConfig>,
 }
 
+wire::structure! { EncryptionConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ExtendedS3DestinationConfiguration {
     #[serde(rename = "RoleARN")]
     pub role_arn: String,
@@ -970,7 +1109,10 @@ pub struct ExtendedS3DestinationConfiguration {
     pub custom_time_zone: Option<String>,
 }
 
+wire::structure! { ExtendedS3DestinationConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ExtendedS3DestinationDescription {
     #[serde(rename = "RoleARN")]
     pub role_arn: String,
@@ -1012,7 +1154,10 @@ pub struct ExtendedS3DestinationDescription {
     pub custom_time_zone: Option<String>,
 }
 
+wire::structure! { ExtendedS3DestinationDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ExtendedS3DestinationUpdate {
     #[serde(rename = "RoleARN", default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
@@ -1054,13 +1199,18 @@ pub struct ExtendedS3DestinationUpdate {
     pub custom_time_zone: Option<String>,
 }
 
+wire::structure! { ExtendedS3DestinationUpdate }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct FailureDescription {
     #[serde(rename = "Type")]
     pub r#type: DeliveryStreamFailureType,
     #[serde(rename = "Details")]
     pub details: String,
 }
+
+wire::structure! { FailureDescription }
 
 wire::open_enum! {
     pub enum HECEndpointType {
@@ -1070,12 +1220,16 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct HiveJsonSerDe {
     #[serde(rename = "TimestampFormats", default, skip_serializing_if = "Option::is_none")]
     pub timestamp_formats: Option<Vec<String>>,
 }
 
+wire::structure! { HiveJsonSerDe }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct HttpEndpointBufferingHints {
     #[serde(rename = "SizeInMBs", default, skip_serializing_if = "Option::is_none")]
     pub size_in_m_bs: Option<i32>,
@@ -1083,7 +1237,10 @@ pub struct HttpEndpointBufferingHints {
     pub interval_in_seconds: Option<i32>,
 }
 
+wire::structure! { HttpEndpointBufferingHints }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct HttpEndpointCommonAttribute {
     #[serde(rename = "AttributeName")]
     pub attribute_name: String,
@@ -1091,7 +1248,10 @@ pub struct HttpEndpointCommonAttribute {
     pub attribute_value: String,
 }
 
+wire::structure! { HttpEndpointCommonAttribute }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct HttpEndpointConfiguration {
     #[serde(rename = "Url")]
     pub url: String,
@@ -1101,7 +1261,10 @@ pub struct HttpEndpointConfiguration {
     pub access_key: Option<String>,
 }
 
+wire::structure! { HttpEndpointConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct HttpEndpointDescription {
     #[serde(rename = "Url", default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -1109,7 +1272,10 @@ pub struct HttpEndpointDescription {
     pub name: Option<String>,
 }
 
+wire::structure! { HttpEndpointDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct HttpEndpointDestinationConfiguration {
     #[serde(rename = "EndpointConfiguration")]
     pub endpoint_configuration: HttpEndpointConfiguration,
@@ -1137,7 +1303,10 @@ pub struct HttpEndpointDestinationConfiguration {
     pub secrets_manager_configuration: Option<SecretsManagerConfiguration>,
 }
 
+wire::structure! { HttpEndpointDestinationConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct HttpEndpointDestinationDescription {
     #[serde(rename = "EndpointConfiguration", default, skip_serializing_if = "Option::is_none")]
     pub endpoint_configuration: Option<HttpEndpointDescription>,
@@ -1165,7 +1334,10 @@ pub struct HttpEndpointDestinationDescription {
     pub secrets_manager_configuration: Option<SecretsManagerConfiguration>,
 }
 
+wire::structure! { HttpEndpointDestinationDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct HttpEndpointDestinationUpdate {
     #[serde(rename = "EndpointConfiguration", default, skip_serializing_if = "Option::is_none")]
     pub endpoint_configuration: Option<HttpEndpointConfiguration>,
@@ -1193,7 +1365,10 @@ pub struct HttpEndpointDestinationUpdate {
     pub secrets_manager_configuration: Option<SecretsManagerConfiguration>,
 }
 
+wire::structure! { HttpEndpointDestinationUpdate }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct HttpEndpointRequestConfiguration {
     #[serde(rename = "ContentEncoding", default, skip_serializing_if = "Option::is_none")]
     pub content_encoding: Option<ContentEncoding>,
@@ -1201,11 +1376,16 @@ pub struct HttpEndpointRequestConfiguration {
     pub common_attributes: Option<Vec<HttpEndpointCommonAttribute>>,
 }
 
+wire::structure! { HttpEndpointRequestConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct HttpEndpointRetryOptions {
     #[serde(rename = "DurationInSeconds", default, skip_serializing_if = "Option::is_none")]
     pub duration_in_seconds: Option<i32>,
 }
+
+wire::structure! { HttpEndpointRetryOptions }
 
 wire::open_enum! {
     pub enum HttpEndpointS3BackupMode {
@@ -1215,6 +1395,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct IcebergDestinationConfiguration {
     #[serde(
         rename = "DestinationTableConfigurationList",
@@ -1254,7 +1435,10 @@ pub struct IcebergDestinationConfiguration {
     pub s3_configuration: S3DestinationConfiguration,
 }
 
+wire::structure! { IcebergDestinationConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct IcebergDestinationDescription {
     #[serde(
         rename = "DestinationTableConfigurationList",
@@ -1294,7 +1478,10 @@ pub struct IcebergDestinationDescription {
     pub s3_destination_description: Option<S3DestinationDescription>,
 }
 
+wire::structure! { IcebergDestinationDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct IcebergDestinationUpdate {
     #[serde(
         rename = "DestinationTableConfigurationList",
@@ -1334,6 +1521,8 @@ pub struct IcebergDestinationUpdate {
     pub s3_configuration: Option<S3DestinationConfiguration>,
 }
 
+wire::structure! { IcebergDestinationUpdate }
+
 wire::open_enum! {
     pub enum IcebergS3BackupMode {
         FailedDataOnly = "FailedDataOnly",
@@ -1342,16 +1531,22 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct InputFormatConfiguration {
     #[serde(rename = "Deserializer", default, skip_serializing_if = "Option::is_none")]
     pub deserializer: Option<Deserializer>,
 }
 
+wire::structure! { InputFormatConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct KMSEncryptionConfig {
     #[serde(rename = "AWSKMSKeyARN")]
     pub awskms_key_arn: String,
 }
+
+wire::structure! { KMSEncryptionConfig }
 
 wire::open_enum! {
     pub enum KeyType {
@@ -1361,6 +1556,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct KinesisStreamSourceConfiguration {
     #[serde(rename = "KinesisStreamARN")]
     pub kinesis_stream_arn: String,
@@ -1368,7 +1564,10 @@ pub struct KinesisStreamSourceConfiguration {
     pub role_arn: String,
 }
 
+wire::structure! { KinesisStreamSourceConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct KinesisStreamSourceDescription {
     #[serde(rename = "KinesisStreamARN", default, skip_serializing_if = "Option::is_none")]
     pub kinesis_stream_arn: Option<String>,
@@ -1378,7 +1577,10 @@ pub struct KinesisStreamSourceDescription {
     pub delivery_start_timestamp: Option<Timestamp>,
 }
 
+wire::structure! { KinesisStreamSourceDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListDeliveryStreamsInput {
     #[serde(rename = "Limit", default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i32>,
@@ -1392,7 +1594,10 @@ pub struct ListDeliveryStreamsInput {
     pub exclusive_start_delivery_stream_name: Option<String>,
 }
 
+wire::structure! { ListDeliveryStreamsInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListDeliveryStreamsOutput {
     #[serde(rename = "DeliveryStreamNames")]
     pub delivery_stream_names: Vec<String>,
@@ -1400,7 +1605,10 @@ pub struct ListDeliveryStreamsOutput {
     pub has_more_delivery_streams: bool,
 }
 
+wire::structure! { ListDeliveryStreamsOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListTagsForDeliveryStreamInput {
     #[serde(rename = "DeliveryStreamName")]
     pub delivery_stream_name: String,
@@ -1410,7 +1618,10 @@ pub struct ListTagsForDeliveryStreamInput {
     pub limit: Option<i32>,
 }
 
+wire::structure! { ListTagsForDeliveryStreamInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ListTagsForDeliveryStreamOutput {
     #[serde(rename = "Tags")]
     pub tags: Vec<Tag>,
@@ -1418,7 +1629,10 @@ pub struct ListTagsForDeliveryStreamOutput {
     pub has_more_tags: bool,
 }
 
+wire::structure! { ListTagsForDeliveryStreamOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct MSKSourceConfiguration {
     #[serde(rename = "MSKClusterARN")]
     pub msk_cluster_arn: String,
@@ -1430,7 +1644,10 @@ pub struct MSKSourceConfiguration {
     pub read_from_timestamp: Option<Timestamp>,
 }
 
+wire::structure! { MSKSourceConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct MSKSourceDescription {
     #[serde(rename = "MSKClusterARN", default, skip_serializing_if = "Option::is_none")]
     pub msk_cluster_arn: Option<String>,
@@ -1448,6 +1665,8 @@ pub struct MSKSourceDescription {
     pub read_from_timestamp: Option<Timestamp>,
 }
 
+wire::structure! { MSKSourceDescription }
+
 wire::open_enum! {
     pub enum NoEncryptionConfig {
         NoEncryption = "NoEncryption",
@@ -1455,6 +1674,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct OpenXJsonSerDe {
     #[serde(
         rename = "ConvertDotsInJsonKeysToUnderscores",
@@ -1467,6 +1687,8 @@ pub struct OpenXJsonSerDe {
     #[serde(rename = "ColumnToJsonKeyMappings", default, skip_serializing_if = "Option::is_none")]
     pub column_to_json_key_mappings: Option<BTreeMap<String, String>>,
 }
+
+wire::structure! { OpenXJsonSerDe }
 
 wire::open_enum! {
     pub enum OrcCompression {
@@ -1484,6 +1706,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct OrcSerDe {
     #[serde(rename = "StripeSizeBytes", default, skip_serializing_if = "Option::is_none")]
     pub stripe_size_bytes: Option<i32>,
@@ -1511,11 +1734,16 @@ pub struct OrcSerDe {
     pub format_version: Option<OrcFormatVersion>,
 }
 
+wire::structure! { OrcSerDe }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct OutputFormatConfiguration {
     #[serde(rename = "Serializer", default, skip_serializing_if = "Option::is_none")]
     pub serializer: Option<Serializer>,
 }
+
+wire::structure! { OutputFormatConfiguration }
 
 wire::open_enum! {
     pub enum ParquetCompression {
@@ -1526,6 +1754,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ParquetSerDe {
     #[serde(rename = "BlockSizeBytes", default, skip_serializing_if = "Option::is_none")]
     pub block_size_bytes: Option<i32>,
@@ -1545,6 +1774,8 @@ pub struct ParquetSerDe {
     pub writer_version: Option<ParquetWriterVersion>,
 }
 
+wire::structure! { ParquetSerDe }
+
 wire::open_enum! {
     pub enum ParquetWriterVersion {
         V1 = "V1",
@@ -1553,18 +1784,25 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PartitionField {
     #[serde(rename = "SourceName")]
     pub source_name: String,
 }
 
+wire::structure! { PartitionField }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PartitionSpec {
     #[serde(rename = "Identity", default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Vec<PartitionField>>,
 }
 
+wire::structure! { PartitionSpec }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ProcessingConfiguration {
     #[serde(rename = "Enabled", default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
@@ -1572,7 +1810,10 @@ pub struct ProcessingConfiguration {
     pub processors: Option<Vec<Processor>>,
 }
 
+wire::structure! { ProcessingConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Processor {
     #[serde(rename = "Type")]
     pub r#type: ProcessorType,
@@ -1580,13 +1821,18 @@ pub struct Processor {
     pub parameters: Option<Vec<ProcessorParameter>>,
 }
 
+wire::structure! { Processor }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ProcessorParameter {
     #[serde(rename = "ParameterName")]
     pub parameter_name: ProcessorParameterName,
     #[serde(rename = "ParameterValue")]
     pub parameter_value: String,
 }
+
+wire::structure! { ProcessorParameter }
 
 wire::open_enum! {
     pub enum ProcessorParameterName {
@@ -1616,6 +1862,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PutRecordBatchInput {
     #[serde(rename = "DeliveryStreamName")]
     pub delivery_stream_name: String,
@@ -1623,7 +1870,10 @@ pub struct PutRecordBatchInput {
     pub records: Vec<Record>,
 }
 
+wire::structure! { PutRecordBatchInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PutRecordBatchOutput {
     #[serde(rename = "FailedPutCount")]
     pub failed_put_count: i32,
@@ -1633,7 +1883,10 @@ pub struct PutRecordBatchOutput {
     pub request_responses: Vec<PutRecordBatchResponseEntry>,
 }
 
+wire::structure! { PutRecordBatchOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PutRecordBatchResponseEntry {
     #[serde(rename = "RecordId", default, skip_serializing_if = "Option::is_none")]
     pub record_id: Option<String>,
@@ -1643,7 +1896,10 @@ pub struct PutRecordBatchResponseEntry {
     pub error_message: Option<String>,
 }
 
+wire::structure! { PutRecordBatchResponseEntry }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PutRecordInput {
     #[serde(rename = "DeliveryStreamName")]
     pub delivery_stream_name: String,
@@ -1651,7 +1907,10 @@ pub struct PutRecordInput {
     pub record: Record,
 }
 
+wire::structure! { PutRecordInput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PutRecordOutput {
     #[serde(rename = "RecordId")]
     pub record_id: String,
@@ -1659,13 +1918,19 @@ pub struct PutRecordOutput {
     pub encrypted: Option<bool>,
 }
 
+wire::structure! { PutRecordOutput }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Record {
     #[serde(rename = "Data")]
     pub data: Blob,
 }
 
+wire::structure! { Record }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RedshiftDestinationConfiguration {
     #[serde(rename = "RoleARN")]
     pub role_arn: String,
@@ -1697,7 +1962,10 @@ pub struct RedshiftDestinationConfiguration {
     pub secrets_manager_configuration: Option<SecretsManagerConfiguration>,
 }
 
+wire::structure! { RedshiftDestinationConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RedshiftDestinationDescription {
     #[serde(rename = "RoleARN")]
     pub role_arn: String,
@@ -1727,7 +1995,10 @@ pub struct RedshiftDestinationDescription {
     pub secrets_manager_configuration: Option<SecretsManagerConfiguration>,
 }
 
+wire::structure! { RedshiftDestinationDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RedshiftDestinationUpdate {
     #[serde(rename = "RoleARN", default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
@@ -1759,11 +2030,16 @@ pub struct RedshiftDestinationUpdate {
     pub secrets_manager_configuration: Option<SecretsManagerConfiguration>,
 }
 
+wire::structure! { RedshiftDestinationUpdate }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RedshiftRetryOptions {
     #[serde(rename = "DurationInSeconds", default, skip_serializing_if = "Option::is_none")]
     pub duration_in_seconds: Option<i32>,
 }
+
+wire::structure! { RedshiftRetryOptions }
 
 wire::open_enum! {
     pub enum RedshiftS3BackupMode {
@@ -1773,10 +2049,13 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RetryOptions {
     #[serde(rename = "DurationInSeconds", default, skip_serializing_if = "Option::is_none")]
     pub duration_in_seconds: Option<i32>,
 }
+
+wire::structure! { RetryOptions }
 
 wire::open_enum! {
     pub enum S3BackupMode {
@@ -1786,6 +2065,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct S3DestinationConfiguration {
     #[serde(rename = "RoleARN")]
     pub role_arn: String,
@@ -1805,7 +2085,10 @@ pub struct S3DestinationConfiguration {
     pub cloud_watch_logging_options: Option<CloudWatchLoggingOptions>,
 }
 
+wire::structure! { S3DestinationConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct S3DestinationDescription {
     #[serde(rename = "RoleARN")]
     pub role_arn: String,
@@ -1825,7 +2108,10 @@ pub struct S3DestinationDescription {
     pub cloud_watch_logging_options: Option<CloudWatchLoggingOptions>,
 }
 
+wire::structure! { S3DestinationDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct S3DestinationUpdate {
     #[serde(rename = "RoleARN", default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
@@ -1845,6 +2131,8 @@ pub struct S3DestinationUpdate {
     pub cloud_watch_logging_options: Option<CloudWatchLoggingOptions>,
 }
 
+wire::structure! { S3DestinationUpdate }
+
 wire::open_enum! {
     pub enum SSLMode {
         Disabled = "Disabled",
@@ -1853,6 +2141,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SchemaConfiguration {
     #[serde(rename = "RoleARN", default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
@@ -1868,13 +2157,19 @@ pub struct SchemaConfiguration {
     pub version_id: Option<String>,
 }
 
+wire::structure! { SchemaConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SchemaEvolutionConfiguration {
     #[serde(rename = "Enabled")]
     pub enabled: bool,
 }
 
+wire::structure! { SchemaEvolutionConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SecretsManagerConfiguration {
     #[serde(rename = "SecretARN", default, skip_serializing_if = "Option::is_none")]
     pub secret_arn: Option<String>,
@@ -1884,13 +2179,18 @@ pub struct SecretsManagerConfiguration {
     pub enabled: bool,
 }
 
+wire::structure! { SecretsManagerConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Serializer {
     #[serde(rename = "ParquetSerDe", default, skip_serializing_if = "Option::is_none")]
     pub parquet_ser_de: Option<ParquetSerDe>,
     #[serde(rename = "OrcSerDe", default, skip_serializing_if = "Option::is_none")]
     pub orc_ser_de: Option<OrcSerDe>,
 }
+
+wire::structure! { Serializer }
 
 wire::open_enum! {
     pub enum SnapshotRequestedBy {
@@ -1908,12 +2208,15 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SnowflakeBufferingHints {
     #[serde(rename = "SizeInMBs", default, skip_serializing_if = "Option::is_none")]
     pub size_in_m_bs: Option<i32>,
     #[serde(rename = "IntervalInSeconds", default, skip_serializing_if = "Option::is_none")]
     pub interval_in_seconds: Option<i32>,
 }
+
+wire::structure! { SnowflakeBufferingHints }
 
 wire::open_enum! {
     pub enum SnowflakeDataLoadingOption {
@@ -1924,6 +2227,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SnowflakeDestinationConfiguration {
     #[serde(rename = "AccountUrl")]
     pub account_url: String,
@@ -1979,7 +2283,10 @@ pub struct SnowflakeDestinationConfiguration {
     pub buffering_hints: Option<SnowflakeBufferingHints>,
 }
 
+wire::structure! { SnowflakeDestinationConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SnowflakeDestinationDescription {
     #[serde(rename = "AccountUrl", default, skip_serializing_if = "Option::is_none")]
     pub account_url: Option<String>,
@@ -2031,7 +2338,10 @@ pub struct SnowflakeDestinationDescription {
     pub buffering_hints: Option<SnowflakeBufferingHints>,
 }
 
+wire::structure! { SnowflakeDestinationDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SnowflakeDestinationUpdate {
     #[serde(rename = "AccountUrl", default, skip_serializing_if = "Option::is_none")]
     pub account_url: Option<String>,
@@ -2081,19 +2391,27 @@ pub struct SnowflakeDestinationUpdate {
     pub buffering_hints: Option<SnowflakeBufferingHints>,
 }
 
+wire::structure! { SnowflakeDestinationUpdate }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SnowflakeRetryOptions {
     #[serde(rename = "DurationInSeconds", default, skip_serializing_if = "Option::is_none")]
     pub duration_in_seconds: Option<i32>,
 }
 
+wire::structure! { SnowflakeRetryOptions }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SnowflakeRoleConfiguration {
     #[serde(rename = "Enabled", default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
     #[serde(rename = "SnowflakeRole", default, skip_serializing_if = "Option::is_none")]
     pub snowflake_role: Option<String>,
 }
+
+wire::structure! { SnowflakeRoleConfiguration }
 
 wire::open_enum! {
     pub enum SnowflakeS3BackupMode {
@@ -2103,12 +2421,16 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SnowflakeVpcConfiguration {
     #[serde(rename = "PrivateLinkVpceId")]
     pub private_link_vpce_id: String,
 }
 
+wire::structure! { SnowflakeVpcConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SourceDescription {
     #[serde(
         rename = "DirectPutSourceDescription",
@@ -2132,7 +2454,10 @@ pub struct SourceDescription {
     pub database_source_description: Option<DatabaseSourceDescription>,
 }
 
+wire::structure! { SourceDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SplunkBufferingHints {
     #[serde(rename = "IntervalInSeconds", default, skip_serializing_if = "Option::is_none")]
     pub interval_in_seconds: Option<i32>,
@@ -2140,7 +2465,10 @@ pub struct SplunkBufferingHints {
     pub size_in_m_bs: Option<i32>,
 }
 
+wire::structure! { SplunkBufferingHints }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SplunkDestinationConfiguration {
     #[serde(rename = "HECEndpoint")]
     pub hec_endpoint: String,
@@ -2174,7 +2502,10 @@ pub struct SplunkDestinationConfiguration {
     pub secrets_manager_configuration: Option<SecretsManagerConfiguration>,
 }
 
+wire::structure! { SplunkDestinationConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SplunkDestinationDescription {
     #[serde(rename = "HECEndpoint", default, skip_serializing_if = "Option::is_none")]
     pub hec_endpoint: Option<String>,
@@ -2208,7 +2539,10 @@ pub struct SplunkDestinationDescription {
     pub secrets_manager_configuration: Option<SecretsManagerConfiguration>,
 }
 
+wire::structure! { SplunkDestinationDescription }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SplunkDestinationUpdate {
     #[serde(rename = "HECEndpoint", default, skip_serializing_if = "Option::is_none")]
     pub hec_endpoint: Option<String>,
@@ -2242,11 +2576,16 @@ pub struct SplunkDestinationUpdate {
     pub secrets_manager_configuration: Option<SecretsManagerConfiguration>,
 }
 
+wire::structure! { SplunkDestinationUpdate }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SplunkRetryOptions {
     #[serde(rename = "DurationInSeconds", default, skip_serializing_if = "Option::is_none")]
     pub duration_in_seconds: Option<i32>,
 }
+
+wire::structure! { SplunkRetryOptions }
 
 wire::open_enum! {
     pub enum SplunkS3BackupMode {
@@ -2256,6 +2595,7 @@ wire::open_enum! {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct StartDeliveryStreamEncryptionInput {
     #[serde(rename = "DeliveryStreamName")]
     pub delivery_stream_name: String,
@@ -2268,25 +2608,40 @@ pub struct StartDeliveryStreamEncryptionInput {
         Option<DeliveryStreamEncryptionConfigurationInput>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StartDeliveryStreamEncryptionOutput {}
+wire::structure! { StartDeliveryStreamEncryptionInput }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct StartDeliveryStreamEncryptionOutput {}
+
+wire::structure! { StartDeliveryStreamEncryptionOutput }
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct StopDeliveryStreamEncryptionInput {
     #[serde(rename = "DeliveryStreamName")]
     pub delivery_stream_name: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StopDeliveryStreamEncryptionOutput {}
+wire::structure! { StopDeliveryStreamEncryptionInput }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct StopDeliveryStreamEncryptionOutput {}
+
+wire::structure! { StopDeliveryStreamEncryptionOutput }
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct TableCreationConfiguration {
     #[serde(rename = "Enabled")]
     pub enabled: bool,
 }
 
+wire::structure! { TableCreationConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Tag {
     #[serde(rename = "Key")]
     pub key: String,
@@ -2294,7 +2649,10 @@ pub struct Tag {
     pub value: Option<String>,
 }
 
+wire::structure! { Tag }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct TagDeliveryStreamInput {
     #[serde(rename = "DeliveryStreamName")]
     pub delivery_stream_name: String,
@@ -2302,10 +2660,16 @@ pub struct TagDeliveryStreamInput {
     pub tags: Vec<Tag>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TagDeliveryStreamOutput {}
+wire::structure! { TagDeliveryStreamInput }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct TagDeliveryStreamOutput {}
+
+wire::structure! { TagDeliveryStreamOutput }
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UntagDeliveryStreamInput {
     #[serde(rename = "DeliveryStreamName")]
     pub delivery_stream_name: String,
@@ -2313,10 +2677,16 @@ pub struct UntagDeliveryStreamInput {
     pub tag_keys: Vec<String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct UntagDeliveryStreamOutput {}
+wire::structure! { UntagDeliveryStreamInput }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct UntagDeliveryStreamOutput {}
+
+wire::structure! { UntagDeliveryStreamOutput }
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct UpdateDestinationInput {
     #[serde(rename = "DeliveryStreamName")]
     pub delivery_stream_name: String,
@@ -2376,10 +2746,16 @@ pub struct UpdateDestinationInput {
     pub iceberg_destination_update: Option<IcebergDestinationUpdate>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct UpdateDestinationOutput {}
+wire::structure! { UpdateDestinationInput }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct UpdateDestinationOutput {}
+
+wire::structure! { UpdateDestinationOutput }
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct VpcConfiguration {
     #[serde(rename = "SubnetIds")]
     pub subnet_ids: Vec<String>,
@@ -2389,7 +2765,10 @@ pub struct VpcConfiguration {
     pub security_group_ids: Vec<String>,
 }
 
+wire::structure! { VpcConfiguration }
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct VpcConfigurationDescription {
     #[serde(rename = "SubnetIds")]
     pub subnet_ids: Vec<String>,
@@ -2400,3 +2779,5 @@ pub struct VpcConfigurationDescription {
     #[serde(rename = "VpcId")]
     pub vpc_id: String,
 }
+
+wire::structure! { VpcConfigurationDescription }
