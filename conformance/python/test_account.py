@@ -1,12 +1,12 @@
 """What an account may have, and what it has committed to."""
 
 import datetime
-import subprocess
 
 import pytest
 
 from rig import clients, streams
-from rig.server import Server, binary, environment
+from rig.command import move_clock
+from rig.server import Server
 
 DAY = datetime.timedelta(days=1)
 
@@ -75,13 +75,7 @@ def test_a_commitment_lasts_a_day(tmp_path):
     elsewhere = clients.client(server.endpoint, region="eu-west-1")
     assert _commitment_now(elsewhere) == {"Status": "DISABLED"}
 
-    moved = subprocess.run(
-        [binary(), "clock", "+25h", "--data", str(server.data)],
-        capture_output=True,
-        timeout=30,
-        env=environment(),
-    )
-    assert moved.returncode == 0, moved.stderr
+    move_clock(server, "+25h")
     ended = _commitment_now(kinesis)
     assert ended == {
         "Status": "DISABLED",

@@ -2,22 +2,21 @@
 
 import json
 import re
-import subprocess
 
 import pytest
 from botocore import xform_name
 
 from rig import raw, streams
-from rig.server import ACCOUNT, REGION, binary, environment
+from rig.command import run
+from rig.server import ACCOUNT, REGION
 
 ID = re.compile(r"[a-z0-9]{20}-[a-z0-9]{3}")
 
 
 def _id(server, name):
     """No answer of the service shows an id, because SDKs make a host of AWS's out of it."""
-    command = [binary(), "du", "--data", str(server.data), "--json"]
-    ran = subprocess.run(command, capture_output=True, check=True, timeout=60, env=environment())
-    return next(line["id"] for line in json.loads(ran.stdout)["streams"] if line["stream"] == name)
+    report = json.loads(run("du", "--data", server.data, "--json").stdout)
+    return next(line["id"] for line in report["streams"] if line["stream"] == name)
 
 
 @pytest.fixture(scope="module")

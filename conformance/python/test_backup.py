@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from rig import clients, streams
+from rig.command import run
 from rig.server import Server, binary, environment
 from rig.waiting import until
 
@@ -18,18 +19,8 @@ NAME = "kept"
 WRITERS = 3
 
 
-def levada(*arguments, **variables):
-    return subprocess.run(
-        [binary(), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        env=environment(**variables),
-    )
-
-
 def done(*arguments):
-    ran = levada(*arguments, "--json")
+    ran = run(*arguments, "--json")
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
 
@@ -108,7 +99,7 @@ def test_a_backup_of_a_busy_server_has_everything_acknowledged_before_it(tmp_pat
         target = tmp_path / f"restored-{point}"
         restored = done("restore", place, "--data", target, "--point", point)
         assert restored["point"] == point and restored["damaged"] == []
-        assert levada("doctor", "--data", target).returncode == 0
+        assert run("doctor", "--data", target).returncode == 0
         server = Server(target).start()
         client = clients.client(server.endpoint)
         found = _contents(client)
@@ -198,7 +189,7 @@ def test_an_interrupted_backup_leaves_nothing_half(stopped, tmp_path):
         killer.join()
         interrupted += ran.returncode != 0
         points = list((place / "points").glob("*[0-9a-f]")) if place.exists() else []
-        checked = levada("restore", place, "--check")
+        checked = run("restore", place, "--check")
         assert (checked.returncode == 0) == bool(points), checked.stderr
     assert interrupted
     done("backup", place, "--data", data)
@@ -213,14 +204,14 @@ def test_a_damaged_backup_is_refused_before_anything_is_written(stopped, tmp_pat
     whole = segment.read_bytes()
     middle = len(whole) // 2
     segment.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1:])
-    refused = levada("restore", place, "--data", target)
+    refused = run("restore", place, "--data", target)
     assert refused.returncode == 1 and "the backup is damaged: segment" in refused.stderr
     assert "help:" in refused.stderr and not target.exists()
     segment.write_bytes(whole)
-    refused = levada("restore", place, "--data", data)
+    refused = run("restore", place, "--data", data)
     assert refused.returncode == 1 and "is not empty" in refused.stderr
     done("restore", place, "--data", target)
-    missing = levada("restore", tmp_path / "nothing", "--data", tmp_path / "x")
+    missing = run("restore", tmp_path / "nothing", "--data", tmp_path / "x")
     assert missing.returncode == 1 and "no such backup" in missing.stderr
 
 
@@ -231,14 +222,14 @@ def test_damage_in_the_folder_is_told_and_kept_apart(stopped, tmp_path):
     with segment.open("r+b") as file:
         file.seek(segment.stat().st_size // 2)
         file.write(b"\xff\x00\xff\x00")
-    made = levada("backup", place, "--data", data, "--json")
+    made = run("backup", place, "--data", data, "--json")
     assert made.returncode == 1 and len(json.loads(made.stdout)["damaged"]) == 1, made.stderr
-    restored = levada("restore", place, "--data", target, "--json")
+    restored = run("restore", place, "--data", target, "--json")
     [name] = json.loads(restored.stdout)["damaged"]
     server = Server(target).start()
-    assert name in levada("status", "--data", target, "--brief").stdout
+    assert name in run("status", "--data", target, "--brief").stdout
     server.stop()
-    assert levada("doctor", "--data", target, "--repair", "--accept-loss", name).returncode == 0
+    assert run("doctor", "--data", target, "--repair", "--accept-loss", name).returncode == 0
     server = Server(target).start()
     assert server.is_ready()
     left = _contents(clients.client(server.endpoint))

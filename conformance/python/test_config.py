@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rig.command import run
 from rig.server import Server, binary, environment
 
 SECONDS = 30
@@ -29,16 +30,6 @@ def write(home, text, name="levada.toml"):
     path = Path(home["XDG_CONFIG_HOME"]) / "levada" / name
     path.write_text(text)
     return path
-
-
-def run(*arguments, **variables):
-    return subprocess.run(
-        [binary(), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        env=environment(**variables),
-    )
 
 
 def shown(*arguments, **variables):

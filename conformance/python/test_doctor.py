@@ -2,32 +2,21 @@
 
 import json
 import random
-import subprocess
 
 import pytest
 
 from rig import clients, streams
-from rig.server import Server, binary, environment
+from rig.command import run
+from rig.server import Server
 from rig.waiting import until
 
-SECONDS = 60
 NAME = "patient"
 RECORDS = 3_000
 
 
-def levada(*arguments):
-    return subprocess.run(
-        [binary(), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        env=environment(),
-    )
-
-
 def doctor(data, *flags):
     """The report, and whether the exit code says that all is well."""
-    ran = levada("doctor", "--data", data, "--json", *flags)
+    ran = run("doctor", "--data", data, "--json", *flags)
     assert ran.returncode in (0, 1), ran.stderr
     report = json.loads(ran.stdout)
     assert report["sound"] == (ran.returncode == 0), ran.stderr
@@ -82,7 +71,7 @@ def test_a_whole_folder_is_sound(folder):
     assert report["checked"]["records"] >= len(held)
     after = {path: path.stat().st_mtime_ns for path in data.rglob("*") if path.is_file()}
     assert after == before, "looking changes nothing"
-    said = levada("doctor", "--data", data)
+    said = run("doctor", "--data", data)
     assert said.returncode == 0 and "sound" in said.stdout
 
 
@@ -95,7 +84,7 @@ def test_a_running_folder_is_looked_at(tmp_path):
     report = doctor(data)
     assert report["sound"] and report["in_use"]
     assert report["checked"]["records"] >= 1000
-    refused = levada("doctor", "--data", data, "--repair")
+    refused = run("doctor", "--data", data, "--repair")
     assert refused.returncode == 1 and "in use by another process" in refused.stderr
     assert "help:" in refused.stderr
     server.stop()
@@ -125,10 +114,10 @@ def test_damage_is_kept_and_named_until_its_loss_is_accepted(folder):
     assert [own["name"] for own in repaired["findings"]] == [name], "nothing is cut away"
 
     server = Server(data).start()
-    assert name in levada("status", "--data", data, "--brief").stdout
+    assert name in run("status", "--data", data, "--brief").stdout
     server.stop()
 
-    wrong = levada("doctor", "--data", data, "--repair", "--accept-loss", "everything")
+    wrong = run("doctor", "--data", data, "--repair", "--accept-loss", "everything")
     assert wrong.returncode == 2 and "help:" in wrong.stderr
     accepted = doctor(data, "--repair", "--accept-loss", name)
     assert accepted["sound"]
@@ -162,11 +151,11 @@ def test_an_unfinished_write_is_cut_by_a_repair(tmp_path):
 
 
 def test_what_is_no_data_folder_is_refused(tmp_path):
-    missing = levada("doctor", "--data", tmp_path / "nothing")
+    missing = run("doctor", "--data", tmp_path / "nothing")
     assert missing.returncode == 1 and "help:" in missing.stderr
     assert not (tmp_path / "nothing").exists()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").write_text("mine")
-    foreign = levada("doctor", "--data", tmp_path / "other")
+    foreign = run("doctor", "--data", tmp_path / "other")
     assert foreign.returncode == 1 and "not levada's" in foreign.stderr
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["file"]

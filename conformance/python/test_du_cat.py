@@ -1,29 +1,18 @@
 """`levada du` and `levada cat`: what takes the room, and what is in a file."""
 
 import json
-import subprocess
 
 import pytest
 
 from rig import clients, streams
-from rig.server import Server, binary, environment
+from rig.command import run
+from rig.server import Server
 from rig.waiting import until
 
-SECONDS = 60
-
-
-def levada(*arguments):
-    return subprocess.run(
-        [binary(), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        env=environment(),
-    )
 
 
 def lines(*arguments):
-    ran = levada(*arguments)
+    ran = run(*arguments)
     assert ran.returncode == 0, ran.stderr
     return [json.loads(line) for line in ran.stdout.splitlines()]
 
@@ -66,7 +55,7 @@ def test_du_adds_up_streams_and_shards(served):
     assert deleted["live_bytes"] + deleted["trimmed_bytes"] > 0
     files = list((data / "segments").iterdir())
     assert report["segments"]["bytes"] == sum(file.stat().st_size for file in files)
-    told = levada("du", "--data", data)
+    told = run("du", "--data", data)
     assert told.returncode == 0 and "us-east-1/large" in told.stdout
 
 
@@ -88,9 +77,9 @@ def test_cat_shows_a_segment(served):
     assert any("large" in (row["says"] or "") for row in rows)
     number = int(segment.name, 16)
     assert lines("cat", number, "--data", data, "--json") == items
-    text = levada("cat", f"segments/{segment.name}", "--data", data)
+    text = run("cat", f"segments/{segment.name}", "--data", data)
     assert text.returncode == 0 and "large shardId-000000000001" in text.stdout
-    index = levada("cat", segment, "--index")
+    index = run("cat", segment, "--index")
     assert "key-0" not in index.stdout and index.stdout.count("block at") == len(blocks)
 
 
@@ -103,14 +92,14 @@ def test_cat_shows_the_ring_and_the_manifest(served):
     assert last["sequence_number"] == placed["SequenceNumber"]
     assert any("chunk" in item for item in found)
     manifest = max((data / "manifest").iterdir())
-    shown = levada("cat", manifest)
+    shown = run("cat", manifest)
     assert shown.returncode == 0 and "next epoch" in shown.stdout and "segment " in shown.stdout
 
 
 def test_cat_refuses_what_is_none_of_ours(served, tmp_path):
     other = tmp_path / "other"
     other.write_text("something else")
-    refused = levada("cat", other)
+    refused = run("cat", other)
     assert refused.returncode == 1 and "neither a segment" in refused.stderr
-    missing = levada("cat", "7000", "--data", tmp_path)
+    missing = run("cat", "7000", "--data", tmp_path)
     assert missing.returncode == 1 and "help:" in missing.stderr

@@ -7,21 +7,11 @@ import subprocess
 import pytest
 
 from rig import clients, streams
+from rig.command import run
 from rig.server import KEY_ID, Server, binary, environment
 from rig.waiting import until
 
 SECONDS = 30
-
-
-def run(*arguments, given="", **variables):
-    return subprocess.run(
-        [binary(), *map(str, arguments)],
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        env=environment(**variables),
-    )
 
 
 @pytest.fixture(scope="module")

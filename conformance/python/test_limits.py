@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from rig import clients, fan_out, streams
-from rig.clock import move
+from rig.command import move_clock
 from rig.refusals import refusal
 from rig.server import ACCOUNT, Server
 from rig.waiting import until
@@ -83,7 +83,7 @@ def test_put_record_throttles_by_bytes(limited, patient, aws):
         limited.put_record, StreamName=name, Data=b"x" * (MIB // 2), PartitionKey="k"
     )
     assert refused == write_refusal(name)
-    move(aws, "+1s")
+    move_clock(aws, "+1s")
     limited.put_record(StreamName=name, Data=b"x" * (MIB // 2), PartitionKey="k")
 
 
@@ -95,10 +95,10 @@ def test_a_large_record_empties_the_tank(limited, patient, aws):
     limited.put_record(**large)
     small = {"StreamName": name, "Data": b"x" * MIB, "PartitionKey": "k"}
     assert refusal(limited.put_record, **large) == write_refusal(name)
-    move(aws, "+2s")
+    move_clock(aws, "+2s")
     limited.put_record(**small)
     assert refusal(limited.put_record, **large) == write_refusal(name)
-    move(aws, "+10s")
+    move_clock(aws, "+10s")
     limited.put_record(**large)
 
 
@@ -109,7 +109,7 @@ def test_five_reads_a_second(limited, patient, aws):
     said = f"Rate exceeded for Shard - {ACCOUNT}/{name}/{SHARD}"
     assert set(refused) == {("ProvisionedThroughputExceededException", said)}
     assert len(refused) >= 10
-    move(aws, "+1s")
+    move_clock(aws, "+1s")
     assert limited.get_records(ShardIterator=position)["Records"] == []
 
 
@@ -117,7 +117,7 @@ def test_after_ten_mebibytes_reads_are_refused_for_five_seconds(limited, patient
     name = streams.create(patient)
     for _ in range(10):
         limited.put_record(StreamName=name, Data=b"x" * (MIB - 1), PartitionKey="k")
-        move(aws, "+1s")
+        move_clock(aws, "+1s")
     position = streams.iterator(patient, name, SHARD)
     began = time.monotonic()
     assert len(limited.get_records(ShardIterator=position)["Records"]) == 10
@@ -126,8 +126,8 @@ def test_after_ten_mebibytes_reads_are_refused_for_five_seconds(limited, patient
         assert code == "ProvisionedThroughputExceededException"
         if time.monotonic() - began > 0.8:
             break
-        move(aws, "+1s")
-    move(aws, "+5s")
+        move_clock(aws, "+1s")
+    move_clock(aws, "+5s")
     assert limited.get_records(ShardIterator=position, Limit=1)["Records"]
 
 
@@ -153,10 +153,10 @@ def test_one_subscription_a_second(limited, patient, aws):
         return refusal(limited.subscribe_to_shard, **wanted)[0]
 
     # Until the server has seen the first one go it is in use; then it is merely too early.
-    move(aws, "+5s")
+    move_clock(aws, "+5s")
     limited.subscribe_to_shard(**wanted)["EventStream"].close()
     assert code() in ("ResourceInUseException", "LimitExceededException")
-    move(aws, "+5s")
+    move_clock(aws, "+5s")
     limited.subscribe_to_shard(**wanted)["EventStream"].close()
 
 
@@ -207,9 +207,9 @@ def test_scaling_has_steps_and_ten_calls_a_day(limited, patient, aws):
         f"Rate exceeded for stream {name} under account {ACCOUNT}.",
     )
     assert refusal(scale, 8, limited) == used_up
-    move(aws, "+23h")
+    move_clock(aws, "+23h")
     assert refusal(scale, 8, limited) == used_up
-    move(aws, "+2h")
+    move_clock(aws, "+2h")
     scale(8, limited)
 
 
@@ -227,7 +227,7 @@ def test_a_day_has_two_changes_of_mode(limited, patient, aws):
         "LimitExceededException",
         f"Rate exceeded for stream {name} under account {ACCOUNT}.",
     )
-    move(aws, "+25h")
+    move_clock(aws, "+25h")
     switch("ON_DEMAND")
 
 

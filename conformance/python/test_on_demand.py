@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from rig import clients, streams
-from rig.clock import move
+from rig.command import move_clock
 from rig.refusals import refusal
 from rig.server import ACCOUNT, Server
 from rig.waiting import until
@@ -188,7 +188,7 @@ def test_traffic_makes_a_stream_grow(slow, dev):
     def has_grown():
         # Eight MiB in much less than the ten seconds of a look, which the clock cuts short.
         streams.put_all(slow, name, entries)
-        move(dev, "+10s")
+        move_clock(dev, "+10s")
         return summary(slow, name)["OpenShardCount"] > 4
 
     until(has_grown, seconds=60, what="more shards")
@@ -198,12 +198,12 @@ def test_traffic_makes_a_stream_grow(slow, dev):
     for shard in streams.shards_of(slow, name):
         everything += streams.read_shard(slow, name, shard["ShardId"], seconds=60)
     assert len(everything) % len(entries) == 0 and everything, "nothing is lost or doubled"
-    move(dev, "+10s")
+    move_clock(dev, "+10s")
     assert summary(slow, name)["OpenShardCount"] >= before
 
     def has_shrunk():
-        move(dev, "+10s")
+        move_clock(dev, "+10s")
         return summary(slow, name)["OpenShardCount"] == 4
 
-    move(dev, f"+{31 * 24}h")
+    move_clock(dev, f"+{31 * 24}h")
     until(has_shrunk, seconds=60, what="a month without traffic")

@@ -1,11 +1,11 @@
 """How long records live: up, down, and what a shorter life takes away for ever."""
 
-import subprocess
 
 import pytest
 
 from rig import clients, streams
-from rig.server import ACCOUNT, Server, binary, environment
+from rig.command import move_clock
+from rig.server import ACCOUNT, Server
 from rig.waiting import until
 
 SHARD = "shardId-000000000000"
@@ -105,13 +105,7 @@ def test_what_a_shorter_life_took_away_does_not_come_back(tmp_path):
     name = streams.create(kinesis)
     _increase(kinesis, name, 72)
     old = kinesis.put_record(StreamName=name, Data=b"old", PartitionKey="k")
-    moved = subprocess.run(
-        [binary(), "clock", "+30h", "--data", str(server.data)],
-        capture_output=True,
-        timeout=30,
-        env=environment(),
-    )
-    assert moved.returncode == 0, moved.stderr
+    move_clock(server, "+30h")
     kinesis.put_record(StreamName=name, Data=b"young", PartitionKey="k")
 
     def read(kind="TRIM_HORIZON", **more):

@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import SSLError
 
 from rig import tls
+from rig.command import run
 from rig.server import KEY_ID, REGION, SECRET, Server, binary, environment
 from rig.waiting import until
 
@@ -21,13 +22,7 @@ IDLE_BYTES_MAX = 30 * 1024 * 1024
 
 
 def certs(folder, *flags):
-    return subprocess.run(
-        [binary(), "certs", "--data", str(folder), *flags],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env=environment(),
-    )
+    return run("certs", "--data", folder, *flags)
 
 
 @pytest.fixture(scope="module")

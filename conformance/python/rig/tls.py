@@ -1,14 +1,12 @@
 """TLS on the port that speaks plainly too."""
 
-import os
 import socket
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from rig.server import environment
+from rig.command import run
 
 
 def endpoint(server) -> str:
@@ -33,10 +31,9 @@ def authority(server, folder: Path) -> Path:
     """The file of the certificate that the server's own are signed with."""
     if not is_served(server):
         pytest.skip("the port does not speak TLS")
-    command = [os.environ["LEVADA_BINARY"], "certs", "--data", str(server.data)]
-    said = subprocess.run(
-        command, check=True, capture_output=True, text=True, env=environment()
-    ).stdout
+    ran = run("certs", "--data", server.data)
+    assert ran.returncode == 0, ran.stderr
+    said = ran.stdout
     begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
     certificate = said[said.index(begin) : said.index(end) + len(end)]
     file = folder / "authority.pem"
