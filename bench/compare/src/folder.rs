@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kit::process::read_resident_bytes;
-use load::phase::{Kind, Plan, run_writes};
+use load::phase::fill;
 use load::stream::create_stream;
 use serde::Serialize;
 
@@ -46,29 +46,19 @@ pub(crate) async fn measure_folder(
     create_stream(&server.target, STREAM, SHARDS).await?;
     let began = Instant::now();
     while sum_bytes(data.path())? < bytes && began.elapsed() < FILL_WITHIN {
-        write_for(&server.target, Duration::from_secs(3)).await?;
+        fill(&server.target, STREAM, FILL_CONNECTIONS, Duration::from_secs(3)).await?;
     }
     let ended_ms = to_millis(server.end()?);
     let bytes = sum_bytes(data.path())?;
     let server = program.start(data.path(), &log)?;
     let started_ms = to_millis(server.started_in);
     let resident_bytes = read_resident_bytes(server.target.pid)?;
-    write_for(&server.target, Duration::from_secs(3)).await?;
+    fill(&server.target, STREAM, FILL_CONNECTIONS, Duration::from_secs(3)).await?;
     server.kill()?;
     let server = program.start(data.path(), &log)?;
     let started_after_kill_ms = to_millis(server.started_in);
     server.kill()?;
     Ok(FolderReport { bytes, ended_ms, started_ms, started_after_kill_ms, resident_bytes })
-}
-
-async fn write_for(target: &load::target::Target, measured: Duration) -> io::Result<()> {
-    let plan = Plan {
-        connections: FILL_CONNECTIONS,
-        warm_up: Duration::ZERO,
-        measured,
-        requests_per_second: 0.0,
-    };
-    run_writes(target, Kind::PutRecords, STREAM, plan).await.map(drop)
 }
 
 fn sum_bytes(folder: &Path) -> io::Result<u64> {

@@ -82,6 +82,20 @@ impl Shared {
     }
 }
 
+/// Fills `stream` with PutRecords as fast as it goes, for `measured`.
+///
+/// # Errors
+/// As [`run_writes`].
+pub async fn fill(
+    target: &Target,
+    stream: &str,
+    connections: usize,
+    measured: Duration,
+) -> io::Result<()> {
+    let plan = Plan { connections, warm_up: Duration::ZERO, measured, requests_per_second: 0.0 };
+    run_writes(target, Kind::PutRecords, stream, plan).await.map(drop)
+}
+
 /// Writes to `stream` for the time of the plan and reports.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use kit::process::{read_cpu_seconds, read_resident_bytes};
 use load::connection::Connection;
-use load::phase::{Kind, Plan, run_writes};
+use load::phase::{Kind, Plan, fill, run_writes};
 use load::server::{Program, Server};
 use load::stream::{call, create_stream};
 use load::target::Target;
@@ -99,7 +99,7 @@ async fn measure_all(flags: &Flags, scratch: &Path) -> io::Result<()> {
     let server = program.start(&data, &log)?;
     let began = Instant::now();
     while sum_mb(&data)? < flags.real_mb && began.elapsed() < FILL_WITHIN {
-        write_for(&server.target, Duration::from_secs(3)).await?;
+        fill(&server.target, STREAM, FILL_CONNECTIONS, Duration::from_secs(3)).await?;
     }
     server.end()?;
     steps.push(measure("filled", &program, &data, &log, flags).await?);
@@ -190,16 +190,6 @@ async fn time_calls(target: &Target, operation: &str, part: usize) -> io::Result
     }
     times.sort_by(f64::total_cmp);
     Ok((times[times.len() / 2], times[times.len() * 99 / 100]))
-}
-
-async fn write_for(target: &Target, measured: Duration) -> io::Result<()> {
-    let plan = Plan {
-        connections: FILL_CONNECTIONS,
-        warm_up: Duration::ZERO,
-        measured,
-        requests_per_second: 0.0,
-    };
-    run_writes(target, Kind::PutRecords, STREAM, plan).await.map(drop)
 }
 
 fn mib(bytes: u64) -> f64 {
