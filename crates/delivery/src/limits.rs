@@ -1,5 +1,12 @@
 //! Every limit of deliveries, with its source.
 
+use std::time::Duration;
+
+/// How often an optimistic change is tried again after losing a race.
+pub const CHANGE_TRIES_MAX: usize = 32;
+/// How long a change that lost a race waits for the winner's state, each time.
+pub const NEW_STATE_WAIT: Duration = Duration::from_secs(5);
+
 /// Bytes that one block of a `snappy-java` stream holds (snappy-java's default block size).
 pub const XERIAL_BLOCK_BYTES: usize = 32 * 1024;
 /// Bytes that one block of a Hadoop Snappy stream holds (Hadoop's default buffer of 256 KiB, less the

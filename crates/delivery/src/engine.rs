@@ -1,0 +1,225 @@
+//! The engine's handle: which delivery streams there are, and how one comes, changes and goes.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use model::firehose::shapes::DestinationDescription;
+use stdx::{Clock, Entropy, UnixMillis};
+use store::{Commit, CommitError, Expect, LogId, RowWrite, Store};
+use streams::{Streams, World};
+
+use crate::error::Error;
+use crate::limits::CHANGE_TRIES_MAX;
+use crate::name::DeliveryStreamName;
+use crate::outside::{Functions, ObjectStore};
+use crate::rows::{DeliveryStreamRow, EncryptionRow, Source, Status};
+use crate::stream::{DeliveryStream, DeliveryStreamState};
+use crate::tables;
+
+/// What an operator may choose.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Config {
+    /// How long CREATING and DELETING last.
+    pub state_delay: Duration,
+    /// Whether AWS's rates and quotas hold.
+    pub limits: bool,
+}
+
+/// A delivery stream to create. Everything in it has been validated.
+#[derive(Clone, Debug)]
+pub struct NewDeliveryStream {
+    /// Where its records come from.
+    pub source: NewSource,
+    /// Where they go, with every default filled in.
+    pub destination: DestinationDescription,
+    /// Secrets of the destination that no description shows.
+    pub secrets: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Its encryption.
+    pub encryption: EncryptionRow,
+}
+
+/// Where a new delivery stream's records come from.
+#[derive(Clone, Debug)]
+pub enum NewSource {
+    /// From PutRecord and PutRecordBatch.
+    DirectPut,
+    /// From elsewhere.
+    Other(Source),
+}
+
+/// Data Firehose; clones share it.
+#[derive(Clone)]
+pub struct Delivery(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) streams: Streams,
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
+    pub(crate) config: Config,
+    pub(crate) objects: Arc<dyn ObjectStore>,
+    pub(crate) functions: Arc<dyn Functions>,
+    directory: RwLock<BTreeMap<DeliveryStreamName, Arc<DeliveryStream>>>,
+}
+
+impl Delivery {
+    /// Reads what there is and starts delivering it.
+    ///
+    /// # Errors
+    /// If a row cannot be read.
+    pub fn open(
+        store: Store,
+        streams: Streams,
+        clock: Clock,
+        entropy: Entropy,
+        config: Config,
+        (objects, functions): (Arc<dyn ObjectStore>, Arc<dyn Functions>),
+    ) -> Result<Self, Error> {
+        let mut directory = BTreeMap::new();
+        let rows = store.table::<tables::DeliveryStreams>().scan();
+        for (name, row) in rows.map_err(|error| Error::Corrupt(error.reason))? {
+            let state = state(row.row, row.version)?;
+            directory.insert(name.clone(), Arc::new(DeliveryStream::new(name, state)));
+        }
+        let directory = RwLock::new(directory);
+        let inner = Inner { store, streams, clock, entropy, config, objects, functions, directory };
+        Ok(Delivery(Arc::new(inner)))
+    }
+
+    /// The service's time.
+    pub fn now(&self) -> UnixMillis {
+        self.0.clock.service()
+    }
+
+    /// The delivery stream of this name, in whatever state.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn stream(&self, name: &DeliveryStreamName) -> Result<Arc<DeliveryStream>, Error> {
+        let directory = self.0.directory.read().unwrap_or_else(PoisonError::into_inner);
+        directory.get(name).map(Arc::clone).ok_or_else(|| Error::NotFound(name.clone()))
+    }
+
+    /// The delivery streams of `world` after the one named `after`, by name, at most `count_max`.
+    pub fn list(&self, world: &World, after: &str, count_max: usize) -> Vec<Arc<DeliveryStream>> {
+        let after = DeliveryStreamName { world: world.clone(), name: after.into() };
+        let directory = self.0.directory.read().unwrap_or_else(PoisonError::into_inner);
+        let own = directory.range((Bound::Excluded(&after), Bound::Unbounded));
+        let own = own.take_while(|(name, _)| name.world == *world);
+        own.take(count_max).map(|(_, stream)| Arc::clone(stream)).collect()
+    }
+
+    /// Creates a delivery stream.
+    ///
+    /// # Errors
+    /// [`Error::Exists`], [`Error::StreamLimit`], or the store's.
+    pub async fn create(
+        &self,
+        name: DeliveryStreamName,
+        new: NewDeliveryStream,
+    ) -> Result<Arc<DeliveryStream>, Error> {
+        if self.stream(&name).is_ok() {
+            return Err(Error::Exists(name));
+        }
+        let mut opens = Vec::new();
+        let source = match new.source {
+            NewSource::Other(source) => source,
+            NewSource::DirectPut => {
+                let log = self.0.store.new_log_id();
+                opens.push(log);
+                Source::DirectPut { log: log.0 }
+            }
+        };
+        let now = self.now();
+        let delay = self.0.config.state_delay;
+        let row = DeliveryStreamRow {
+            generation: self.0.store.new_log_id().0,
+            created_ms: now.0,
+            updated_ms: None,
+            status: if delay.is_zero() { Status::Active } else { Status::Creating },
+            due_ms: (!delay.is_zero()).then(|| now.after(delay).0),
+            version: 1,
+            source,
+            destination: encode(&new.destination),
+            secrets: new.secrets,
+            tags: new.tags,
+            encryption: new.encryption,
+        };
+        let rows = vec![RowWrite::put::<tables::DeliveryStreams>(&name, &row, Expect::Absent)];
+        let version = match self.0.store.commit(Commit { rows, opens, ..Commit::default() }).await {
+            Ok(committed) => committed.versions[0],
+            Err(CommitError::Conflict { .. }) => return Err(Error::Exists(name)),
+            Err(error) => return Err(error.into()),
+        };
+        let destination = Arc::new(new.destination);
+        let state = DeliveryStreamState { row, version, destination };
+        let stream = Arc::new(DeliveryStream::new(name.clone(), state));
+        let mut directory = self.0.directory.write().unwrap_or_else(PoisonError::into_inner);
+        directory.insert(name, Arc::clone(&stream));
+        Ok(stream)
+    }
+
+    /// Plans a change of a row on its newest state and commits it, again until no other change came
+    /// between. `None` changes nothing.
+    ///
+    /// # Errors
+    /// The plan's; [`Error::Contended`]; the store's.
+    pub async fn change(
+        &self,
+        stream: &DeliveryStream,
+        mut plan: impl FnMut(&DeliveryStreamState) -> Result<Option<DeliveryStreamRow>, Error>,
+    ) -> Result<(), Error> {
+        for _ in 0..CHANGE_TRIES_MAX {
+            let seen = stream.state();
+            let Some(row) = plan(&seen)? else { return Ok(()) };
+            let expect = Expect::Version(seen.version);
+            let rows = vec![RowWrite::put::<tables::DeliveryStreams>(&stream.name, &row, expect)];
+            match self.0.store.commit(Commit { rows, ..Commit::default() }).await {
+                Ok(committed) => {
+                    stream.publish(state(row, committed.versions[0])?);
+                    return Ok(());
+                }
+                // Whoever was first shows its state in a moment.
+                Err(CommitError::Conflict { .. }) => {
+                    let mut states = stream.watch();
+                    let newer = states.wait_for(|state| state.version > seen.version);
+                    let _timed_out =
+                        self.0.clock.timeout(crate::limits::NEW_STATE_WAIT, newer).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Contended(stream.name.clone()))
+    }
+
+    /// Deletes a delivery stream with everything that is not delivered yet.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn delete(&self, stream: &DeliveryStream) -> Result<(), Error> {
+        let row = &stream.state().row;
+        let rows = vec![RowWrite::delete::<tables::DeliveryStreams>(&stream.name, Expect::Any)];
+        let forgets = match row.source {
+            Source::DirectPut { log } => vec![LogId(log)],
+            _ => Vec::new(),
+        };
+        self.0.store.commit(Commit { rows, forgets, ..Commit::default() }).await?;
+        let mut directory = self.0.directory.write().unwrap_or_else(PoisonError::into_inner);
+        directory.remove(&stream.name);
+        Ok(())
+    }
+}
+
+fn encode(destination: &DestinationDescription) -> String {
+    serde_json::to_string(destination).expect("a shape is JSON")
+}
+
+fn state(row: DeliveryStreamRow, version: u64) -> Result<DeliveryStreamState, Error> {
+    let destination = serde_json::from_str(&row.destination)
+        .map_err(|_| Error::Corrupt("not a delivery stream's destination"))?;
+    Ok(DeliveryStreamState { row, version, destination: Arc::new(destination) })
+}

@@ -1,0 +1,111 @@
+//! What Data Firehose keeps in tables. The bytes are CBOR maps with numbered fields, so a newer
+//! version may add fields and still read what an older one wrote; a number is never used again.
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+
+/// What is happening to a delivery stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Status {
+    /// Not usable yet.
+    #[n(0)]
+    Creating,
+    /// Usable.
+    #[n(1)]
+    Active,
+    /// Going away.
+    #[n(2)]
+    Deleting,
+}
+
+/// Where a delivery stream's records come from.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Source {
+    /// From PutRecord and PutRecordBatch, into its own log.
+    #[n(0)]
+    DirectPut {
+        /// The log.
+        #[n(0)]
+        log: u64,
+    },
+    /// From a Kinesis stream of the same account and region, since the delivery stream's creation.
+    #[n(1)]
+    KinesisStream {
+        /// The stream's ARN, as it was given.
+        #[n(0)]
+        arn: String,
+        /// The role's ARN, as it was given.
+        #[n(1)]
+        role_arn: String,
+    },
+    /// From something that is described and not read (MSK, a database): the model's shape of its
+    /// configuration, as JSON.
+    #[n(2)]
+    Elsewhere {
+        /// The delivery stream's type, such as `MSKAsSource`.
+        #[n(0)]
+        kind: String,
+        /// Its description (`SourceDescription`).
+        #[n(1)]
+        description: String,
+    },
+}
+
+/// How what has been put is encrypted, as DescribeDeliveryStream shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct EncryptionRow {
+    /// Whether it is on.
+    #[n(0)]
+    pub enabled: bool,
+    /// `AWS_OWNED_CMK` or `CUSTOMER_MANAGED_CMK`.
+    #[n(1)]
+    pub key_type: Option<String>,
+    /// The customer's key.
+    #[n(2)]
+    pub key_arn: Option<String>,
+    /// When it was started or stopped, oldest first, of the last day: 25 times are allowed.
+    #[cbor(n(3), default, skip_if = "Vec::is_empty")]
+    pub changed_ms: Vec<u64>,
+}
+
+/// A delivery stream, under `account NUL region NUL name`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct DeliveryStreamRow {
+    /// Tells this delivery stream from an earlier one of the same name.
+    #[n(0)]
+    pub generation: u64,
+    /// When it was created.
+    #[n(1)]
+    pub created_ms: u64,
+    /// When its configuration was changed, if ever.
+    #[n(2)]
+    pub updated_ms: Option<u64>,
+    /// What is happening to it.
+    #[n(3)]
+    pub status: Status,
+    /// When that ends: creation and deletion may take `--state-delay`.
+    #[n(4)]
+    pub due_ms: Option<u64>,
+    /// The version of its configuration: 1, and one more with every UpdateDestination.
+    #[n(5)]
+    pub version: u64,
+    /// Where its records come from.
+    #[n(6)]
+    pub source: Source,
+    /// Where they go: the model's `DestinationDescription`, as JSON, with every default filled in.
+    #[n(7)]
+    pub destination: String,
+    /// Secrets of the destination that no description shows, by member, such as `Password`.
+    #[cbor(n(8), default, skip_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
+    /// Its tags.
+    #[cbor(n(9), default, skip_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// Its encryption.
+    #[n(10)]
+    pub encryption: EncryptionRow,
+}
