@@ -8,7 +8,7 @@ use crate::Failure;
 const PAGE: &str = "ARCHITECTURE.md";
 
 /// Crates that know streams of records and nothing of the wire.
-const ENGINES: &[&str] = &["streams", "delivery", "analytics", "video", "store"];
+const ENGINES: &[&str] = &["streams", "delivery", "analytics", "video", "convert", "store"];
 /// What would let an engine see a header, a status or a codec.
 const WIRE: &[&str] = &["wire", "front", "api", "http", "http-body", "hyper", "hyper-util"];
 
