@@ -14,3 +14,8 @@ pub const XERIAL_BLOCK_BYTES: usize = 32 * 1024;
 pub const HADOOP_BLOCK_BYTES: usize = 256 * 1024 - (256 * 1024 / 6 + 32);
 /// Records that one record may hold to be taken apart (API reference, RecordDeAggregation).
 pub const SUB_RECORDS_MAX: usize = 500;
+/// Bytes of a function's answer, as of the event that it is sent (developer guide, "Data transformation";
+/// Lambda's quota of a synchronous invocation: 6 MB).
+pub const FUNCTION_ANSWER_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// How long a function may take (developer guide, "Data transformation": five minutes).
+pub const FUNCTION_WAIT: Duration = Duration::from_secs(300);

@@ -49,7 +49,11 @@ pub trait ObjectStore: Send + Sync {
 
     /// Whether the bucket refuses to write over an object that is there: without that, a crash may
     /// leave an object twice. Found out by trying, once per bucket.
-    fn has_conditions(&self, account: &str, bucket: &str) -> Answer<'_, Result<bool, PutError>>;
+    fn has_conditions<'a>(
+        &'a self,
+        account: &'a str,
+        bucket: &'a str,
+    ) -> Answer<'a, Result<bool, PutError>>;
 }
 
 /// How a call of a function ended.

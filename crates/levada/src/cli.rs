@@ -140,6 +140,13 @@ pub(crate) struct Serve {
         value_parser = parse_duration
     )]
     pub(crate) state_delay: Duration,
+    /// Deliver into this S3-compatible store, reached as LEVADA_S3_… or AWS_… say; otherwise into buckets
+    /// of this server
+    #[arg(long, env = "LEVADA_S3__ENDPOINT", value_name = "URL")]
+    pub(crate) s3_endpoint: Option<String>,
+    /// Where functions run whose ARN is given: an endpoint with Lambda's Invoke, called as AWS_… say
+    #[arg(long, env = "LEVADA_LAMBDA__ENDPOINT", value_name = "URL")]
+    pub(crate) lambda_endpoint: Option<String>,
     /// Development mode, of a new folder or in memory: the clock can be moved, faults injected
     #[arg(
         long,

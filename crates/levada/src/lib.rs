@@ -31,6 +31,7 @@ mod development;
 mod exit;
 mod folder;
 mod notify;
+mod outside;
 mod server;
 mod tls;
 
@@ -40,6 +41,7 @@ use std::process::ExitCode;
 use config::Refusal;
 
 pub use client::{Client, ClientError};
+pub use outside::S3Location;
 pub use server::{Auth, Server, ServerConfig, StartError};
 pub use tls::Tls;
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use api::kinesis::{InjectedFaults, Kinesis};
 use api::operator::{self, Operator, VirtualClock};
+use delivery::{Delivery, ObjectStore};
 use front::{Condition, Drained, Front, FrontConfig, Readiness, Service};
 use identity::{Authority, Identity, KeyPair, KeyRing};
 use stdx::{Clock, Entropy, task};
@@ -22,6 +23,7 @@ use wire::Injector;
 
 use crate::development::{self, Movable};
 use crate::folder::{ENDPOINT_FILE, ROOT_KEY_FILE, decode_key, encode_key};
+use crate::outside::{Lambda, NoObjects, Objects, OutsideFunctions, S3Location};
 use crate::tls::{self, Renewal, Tls, TlsError};
 
 /// The file that holds the key under which tokens are sealed.
@@ -62,6 +64,10 @@ pub struct ServerConfig {
     pub root_key: Option<KeyPair>,
     /// Whose certificate TLS connections are shown.
     pub tls: Tls,
+    /// The S3-compatible store that takes deliveries; `None` for the embedded bucket.
+    pub s3: Option<S3Location>,
+    /// Where functions run whose ARN is given: an endpoint with Lambda's Invoke.
+    pub lambda_endpoint: Option<String>,
     /// Development mode: the service clock can be moved. A folder must have been made for it.
     pub development: bool,
     /// Whether faults may be injected outside development mode too.
@@ -83,6 +89,8 @@ impl ServerConfig {
             data_bytes_max: None,
             root_key: None,
             tls: Tls::Local { names: Vec::new() },
+            s3: None,
+            lambda_endpoint: None,
             development: false,
             faults: false,
         }
@@ -187,6 +195,7 @@ impl Server {
             streams::Config { state_delay: config.state_delay, limits: config.limits };
         let streams = Streams::open(store.clone(), clock.clone(), entropy.clone(), streams_config);
         let streams = streams.map_err(|error| StartError::Damaged(error.to_string()))?;
+        let delivery = open_delivery(&config, &store, &streams, &root_key, (&clock, &entropy))?;
         let token_key = token_key(&store, &entropy)?;
         let shown = tls::prepare(&config.tls, config.listen.ip(), &store, &clock)?;
         let ca_pem = shown.ca_pem.clone();
@@ -303,6 +312,32 @@ async fn open_store(
             Err(error)
         }
     }
+}
+
+/// Deliveries, and the world outside that they need.
+fn open_delivery(
+    config: &ServerConfig,
+    store: &Store,
+    streams: &Streams,
+    root_key: &KeyPair,
+    (clock, entropy): (&Clock, &Entropy),
+) -> Result<Delivery, StartError> {
+    let lambda = config.lambda_endpoint.as_ref().map(|endpoint| Lambda::new(endpoint, root_key));
+    let functions = OutsideFunctions::new(lambda, clock.clone())
+        .map_err(|error| StartError::Tls(error.to_string()))?;
+    let objects: Arc<dyn ObjectStore> = match &config.s3 {
+        Some(location) => Arc::new(Objects::new(location.clone(), entropy.clone())),
+        None => Arc::new(NoObjects),
+    };
+    let delivery = Delivery::open(
+        store.clone(),
+        streams.clone(),
+        clock.clone(),
+        entropy.clone(),
+        delivery::Config { state_delay: config.state_delay, limits: config.limits },
+        (objects, Arc::new(functions)),
+    );
+    delivery.map_err(|error| StartError::Damaged(error.to_string()))
 }
 
 /// Everything that is answered for.

@@ -31,20 +31,30 @@ impl BucketLocation {
         url: impl Into<String>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Self {
-        let (mut common, mut own) = (Vec::new(), Vec::new());
-        for (name, value) in environment {
-            if let Some(option) = name.strip_prefix("LEVADA_BUCKET_") {
-                own.push((format!("aws_{}", option.to_lowercase()), value));
-            } else if name.starts_with("AWS_") {
-                common.push((name.to_lowercase(), value));
-            }
-        }
-        if own.iter().any(|(name, _)| name.starts_with("aws_endpoint")) {
-            common.retain(|(name, _)| !name.starts_with("aws_endpoint_url"));
-        }
-        common.append(&mut own);
-        BucketLocation { url: url.into(), options: common }
+        let options = client_options("LEVADA_BUCKET_", environment);
+        BucketLocation { url: url.into(), options }
     }
+}
+
+/// The options of an S3 client in `environment`, later ones winning: `AWS_*` as the official clients know
+/// them, and what begins with `own_prefix`. Somebody who names an endpoint of its own means no other.
+pub fn client_options(
+    own_prefix: &str,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Vec<(String, String)> {
+    let (mut common, mut own) = (Vec::new(), Vec::new());
+    for (name, value) in environment {
+        if let Some(option) = name.strip_prefix(own_prefix) {
+            own.push((format!("aws_{}", option.to_lowercase()), value));
+        } else if name.starts_with("AWS_") {
+            common.push((name.to_lowercase(), value));
+        }
+    }
+    if own.iter().any(|(name, _)| name.starts_with("aws_endpoint")) {
+        common.retain(|(name, _)| !name.starts_with("aws_endpoint_url"));
+    }
+    common.append(&mut own);
+    common
 }
 
 /// Where the data lives.

@@ -79,7 +79,7 @@ mod simulation;
 mod workload;
 
 pub use batch::{RecordBatch, RecordBatchBuilder};
-pub use config::{BucketLocation, Config, DataLocation};
+pub use config::{BucketLocation, Config, DataLocation, client_options};
 pub use error::{OpenError, ReadError, RowError, StoreError};
 pub use follow::Follower;
 pub use health::Health;

@@ -14,6 +14,7 @@ use crate::cli::{AuthMode, LimitsMode, LogStyle, Serve};
 use crate::exit::Failure;
 use crate::folder::{ROOT_KEY_FILE, root_key_from_environment};
 use crate::notify::tell_supervisor;
+use crate::outside::S3Location;
 use crate::server::{Auth, Server, ServerConfig};
 use crate::tls::{CA_FILE, Tls};
 
@@ -72,6 +73,14 @@ pub(crate) async fn start(options: &Serve) -> Result<(Server, Duration), Failure
     if options.tls_cert.is_some() != options.tls_key.is_some() {
         return Err(Failure::usage("--tls-cert and --tls-key need each other"));
     }
+    for (flag, url) in
+        [("--s3-endpoint", &options.s3_endpoint), ("--lambda-endpoint", &options.lambda_endpoint)]
+    {
+        let is_url = |url: &String| url.starts_with("http://") || url.starts_with("https://");
+        if url.as_ref().is_some_and(|url| !is_url(url)) {
+            return Err(Failure::usage(format!("{flag} takes a URL: http://… or https://…")));
+        }
+    }
     let started = Server::start(config_of(options)).await;
     let server = started.map_err(|error| Failure::new(&error).help(error.help()))?;
     Ok((server, clock.monotonic()))
@@ -94,6 +103,8 @@ pub(crate) fn config_of(options: &Serve) -> ServerConfig {
         memory_bytes: options.memory,
         data_bytes_max: options.data_max,
         root_key: root_key_from_environment(),
+        s3: options.s3_endpoint.as_ref().map(|url| S3Location::new(url, std::env::vars())),
+        lambda_endpoint: options.lambda_endpoint.clone(),
         development: options.dev,
         faults: options.faults,
         tls: match (&options.tls_cert, &options.tls_key) {
