@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use stdx::{Clock, Entropy};
 
+use crate::blob::Shelf;
 use crate::bucket::BucketDisk;
 use crate::cache::ReadCache;
 use crate::compact::Compactor;
@@ -108,6 +109,7 @@ pub(crate) struct Core {
     /// Bytes of chunks kept in memory for want of a disk.
     pub(crate) memory_held: Arc<AtomicU64>,
     pub(crate) log_next: AtomicU64,
+    pub(crate) shelf: Shelf,
 }
 
 impl fmt::Debug for Core {

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use stdx::UnixMillis;
 
 use crate::RecordBatch;
+use crate::blob::{Blob, BlobId, BlobList, BlobTrailer};
 use crate::block::{BlockAt, BlockHeader, BlockKind, Codec, Home, RowEntry};
 use crate::bucket::{Mark, MarkKind};
 use crate::chunk::{CHUNK_HEADER_BYTES, TRAILER_BYTES, Trailer, encode_footer};
@@ -79,6 +80,14 @@ fn examples(name: &str) -> Vec<Vec<u8>> {
         "format_file" => vec![b"levada 1\n".to_vec()],
         "log_row" => vec![log_row(None), log_row(Some(Position::new(4, 8)))],
         "mark" => vec![mark(MarkKind::Claim), mark(MarkKind::Seal)],
+        "blob_trailer" => {
+            vec![BlobTrailer { id: BlobId(7), bytes: 70_000, sums: 5 }.encode().to_vec()]
+        }
+        "blob_list" => {
+            let mut row = Vec::new();
+            BlobList(vec![Blob { id: BlobId(7), bytes: 70_000 }; 2]).encode(&mut row);
+            vec![[row, b"and what follows".to_vec()].concat()]
+        }
         _ => Vec::new(),
     }
 }

@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 
+use crate::blob::{BlobList, BlobTrailer};
 use crate::block::{self, BLOCK_HEADER_BYTES, BlockHeader, BlockKind, Codec};
 use crate::bucket::Mark;
 use crate::chunk::{self, ChunkHeader, TRAILER_BYTES, Trailer};
@@ -38,6 +39,8 @@ pub const DECODERS: &[Decoder] = &[
     Decoder { name: "format_file", decode: format_of, is_summed: false },
     Decoder { name: "log_row", decode: log_row, is_summed: false },
     Decoder { name: "mark", decode: mark, is_summed: true },
+    Decoder { name: "blob_trailer", decode: blob_trailer, is_summed: true },
+    Decoder { name: "blob_list", decode: blob_list, is_summed: false },
 ];
 
 fn chunk_header(bytes: &[u8]) -> bool {
@@ -141,5 +144,20 @@ fn log_row(bytes: &[u8]) -> bool {
 fn mark(bytes: &[u8]) -> bool {
     let Some(mark) = Mark::decode(bytes) else { return false };
     assert_eq!(mark.encode(), bytes, "a mark that reads as another");
+    true
+}
+
+fn blob_trailer(bytes: &[u8]) -> bool {
+    let Some(trailer) = BlobTrailer::decode(bytes) else { return false };
+    assert_eq!(trailer.encode(), bytes, "a trailer that reads as another");
+    true
+}
+
+fn blob_list(bytes: &[u8]) -> bool {
+    let Some((list, rest)) = BlobList::decode(bytes) else { return false };
+    let mut again = Vec::new();
+    list.encode(&mut again);
+    again.extend_from_slice(rest);
+    assert_eq!(again, bytes, "a list that reads as another");
     true
 }

@@ -34,6 +34,11 @@ pub(crate) trait Disk: Send + Sync + Debug {
     fn create_for_streaming(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         self.create(name)
     }
+    /// Makes an empty file that will be written once, from front to back, and of which as little as
+    /// possible should wait in memory.
+    fn create_in_parts(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.create(name)
+    }
     /// Opens a file for reading and writing.
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
     /// Gives a file a second name; an error if that is taken.

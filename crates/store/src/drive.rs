@@ -26,6 +26,8 @@ pub(crate) fn start(core: &Arc<Core>) -> io::Result<Vec<JoinHandle<()>>> {
     ];
     if core.folder.is_some() {
         threads.push(spawn_thread("store-flush", move || run_flusher(&flusher))?);
+        let sweeper = Arc::clone(core);
+        threads.push(spawn_thread("store-blobs", move || sweeper.sweep_blobs())?);
     }
     Ok(threads)
 }

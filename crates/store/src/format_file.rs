@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::blob::BLOB_FOLDER;
 use crate::disk::{self, Disk};
 use crate::error::OpenError;
 use crate::limits::LOCK_WAIT_MAX;
@@ -76,8 +77,8 @@ pub(crate) fn claim_bucket(disk: &dyn Disk) -> Result<(), OpenError> {
         return check(disk, &format);
     }
     let present = disk.list("").map_err(failed("list the bucket"))?;
-    let ours = [FORMAT_NAME, MANIFEST_FOLDER, SEGMENT_FOLDER, "claim", "lane", "probe"];
-    if !present.iter().all(|name| ours.contains(&name.as_str())) {
+    let folders = [MANIFEST_FOLDER, SEGMENT_FOLDER, BLOB_FOLDER, "claim", "lane", "probe"];
+    if !present.iter().all(|name| name == FORMAT_NAME || folders.contains(&name.as_str())) {
         return Err(OpenError::Foreign(disk.path("")));
     }
     let text = format!("{FORMAT_WORD}{FORMAT_NUMBER}\n");

@@ -8,6 +8,7 @@
 mod aligned;
 pub mod backup;
 mod batch;
+mod blob;
 mod block;
 mod bucket;
 mod cache;
@@ -79,6 +80,7 @@ mod simulation;
 mod workload;
 
 pub use batch::{RecordBatch, RecordBatchBuilder};
+pub use blob::{Blob, BlobError, BlobId, BlobList, BlobPin, BlobSink, Blobs};
 pub use config::{BucketLocation, Config, DataLocation, client_options};
 pub use error::{OpenError, ReadError, RowError, StoreError};
 pub use follow::Follower;

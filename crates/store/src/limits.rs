@@ -202,6 +202,18 @@ pub const ROW_GROWTH_MAX: u64 = 2;
 /// Below this many bytes of changed rows that never matters.
 pub const ROW_GROWTH_BYTES_MIN: u64 = 1024 * 1024;
 
+/// A blob's block: what a read of one byte reads and checks.
+pub const BLOB_BLOCK_BYTES: usize = 64 * 1024;
+
+/// What gathers of a blob before it is written.
+pub const BLOB_WRITE_BYTES: usize = 512 * 1024;
+
+/// What one read of a blob gives, at most.
+pub const BLOB_READ_BYTES: usize = 512 * 1024;
+
+/// Reads and writes of blobs that are at the disk at once: together with the last two, what they hold.
+pub const BLOB_CALLS_MAX: usize = 64;
+
 /// Puts of one lane that are on their way at once: enough for the bandwidth of a store that answers
 /// after tens of milliseconds.
 pub const BUCKET_LANE_DEPTH: usize = 8;

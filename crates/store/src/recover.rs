@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use stdx::{Clock, Entropy, UnixMillis};
 
+use crate::blob::Shelf;
 use crate::block::{self, BLOCK_HEADER_BYTES, BlockHeader, BlockKind, RowEntry};
 use crate::cache::ReadCache;
 use crate::compact::Compactor;
@@ -144,6 +145,8 @@ impl Parts {
         }
         let read_cache = ReadCache::new(config.block_cache_bytes_max);
         let spare = Arc::new(Spare::new(config.spare_bytes_max as usize));
+        let disk = folder.as_ref().map(|folder| Arc::clone(&folder.disk));
+        let shelf = Shelf::new(disk, &tables, lane.epoch);
         let (known, own) = (Arc::clone(&tables), Arc::clone(&spare));
         let sequencer =
             Sequencer::new(lane, &logs, known, arrival_last, config.table_bytes_max, own);
@@ -167,6 +170,7 @@ impl Parts {
             spare,
             memory_held: Arc::default(),
             log_next,
+            shelf,
         }
     }
 }

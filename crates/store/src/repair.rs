@@ -66,6 +66,7 @@ pub(crate) fn repair_on(
         let accepted = dropped && !examined.lost.contains(&place);
         core.condition.quarantine(Quarantine { accepted: accepted || place.accepted, ..place });
     }
+    core.sweep_blobs();
     core.flush().map_err(doing("move the lane into a segment"))?;
     for name in accept {
         core.condition.accept_loss(name);

@@ -104,7 +104,7 @@ impl Core {
         let flushed: u64 = segments.iter().map(|segment| segment.state.bytes_total).sum();
         let ring = folder.ring.as_ref().map_or(0, |ring| ring.bytes());
         let coming = self.unflushed.bytes() + self.compactor.writing_bytes();
-        flushed + ring + self.config.reserve_bytes + coming
+        flushed + ring + self.shelf.bytes() + self.config.reserve_bytes + coming
     }
 
     /// Whether the folder may not take so much more, even for a while.

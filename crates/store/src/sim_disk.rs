@@ -454,11 +454,12 @@ impl Disk for SimDisk {
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
         self.decide(CallKind::List, folder).1?;
         let state = self.state();
+        let below = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let names = state.names.keys().filter_map(|name| {
-            let (own, name) = name.rsplit_once('/').unwrap_or(("", name));
-            (own == folder).then(|| name.to_owned())
+            let name = name.strip_prefix(&below)?;
+            Some(name.split_once('/').map_or(name, |(folder, _)| folder).to_owned())
         });
-        Ok(names.collect())
+        Ok(names.collect::<std::collections::BTreeSet<_>>().into_iter().collect())
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use stdx::{Clock, Entropy, task};
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
+use crate::blob::Blobs;
 use crate::bucket::{self, ObjectBucket};
 use crate::compact_plan::class_of_retention;
 use crate::config::{Config, DataLocation};
@@ -23,7 +24,7 @@ use crate::follow::Follower;
 use crate::health::Health;
 use crate::id::{LogId, Position, TableId};
 use crate::lane::Sabotage;
-use crate::limits::{PRIVATE_FILE_BYTES_MAX, READ_BYTES_MAX, SEGMENT_BLOCK_BYTES};
+use crate::limits::{BLOB_CALLS_MAX, PRIVATE_FILE_BYTES_MAX, READ_BYTES_MAX, SEGMENT_BLOCK_BYTES};
 use crate::queue::Request;
 use crate::recover;
 use crate::request::{
@@ -49,6 +50,8 @@ struct Handle {
     permits: Semaphore,
     /// What reads at the disk may still take.
     reads: Arc<Semaphore>,
+    /// Calls of blobs at the disk.
+    blob_calls: Arc<Semaphore>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// The private files of a store in memory.
     memory_files: Mutex<HashMap<String, Vec<u8>>>,
@@ -92,6 +95,7 @@ impl Store {
         Ok(Store(Arc::new(Handle {
             permits: permits(core.config.queue_bytes_max),
             reads: Arc::new(permits(core.config.read_bytes_max)),
+            blob_calls: Arc::new(Semaphore::new(BLOB_CALLS_MAX)),
             core,
             threads: Mutex::new(threads),
             memory_files: Mutex::default(),
@@ -230,6 +234,11 @@ impl Store {
         if let Some(entry) = self.0.core.logs.get(log) {
             entry.set_class(class_of_retention(retention));
         }
+    }
+
+    /// Its blobs.
+    pub fn blobs(&self) -> Blobs {
+        Blobs::new(Arc::clone(&self.0.core), Arc::clone(&self.0.blob_calls))
     }
 
     /// Bytes that the data folder takes, and will take once what is recent has been moved on; 0 without

@@ -21,6 +21,10 @@ struct BackedUpLine {
     segment_bytes: u64,
     copied_segments: usize,
     copied_bytes: u64,
+    blobs: usize,
+    blob_bytes: u64,
+    copied_blobs: usize,
+    copied_blob_bytes: u64,
     lane_bytes: u64,
     removed: usize,
     damaged: Vec<String>,
@@ -33,6 +37,8 @@ struct RestoredLine {
     created_ms: u64,
     segments: usize,
     segment_bytes: u64,
+    blobs: usize,
+    blob_bytes: u64,
     lane_bytes: u64,
     damaged: Vec<String>,
 }
@@ -56,6 +62,10 @@ pub(crate) async fn back_up(options: Backup) -> Result<(), Failure> {
             segment_bytes: made.segment_bytes,
             copied_segments,
             copied_bytes: made.copied_bytes,
+            blobs: made.blobs,
+            blob_bytes: made.blob_bytes,
+            copied_blobs: made.copied_blobs,
+            copied_blob_bytes: made.copied_blob_bytes,
             lane_bytes: made.lane_bytes,
             removed,
             damaged: made.damaged.clone(),
@@ -66,7 +76,11 @@ pub(crate) async fn back_up(options: Backup) -> Result<(), Failure> {
             (size(made.segment_bytes), size(made.copied_bytes), size(made.lane_bytes));
         println!(
             "backup {point}: {segments} segments of {all}, {copied_segments} of them new, {new}; \
-             {lane} that no segment has yet"
+             {lane} that no segment has yet; {} blobs of {}, {} of them new, {}",
+            made.blobs,
+            size(made.blob_bytes),
+            made.copied_blobs,
+            size(made.copied_blob_bytes)
         );
     }
     warn_of(&made.damaged)
@@ -81,13 +95,16 @@ pub(crate) async fn restore(options: Restore) -> Result<(), Failure> {
         false => backup::restore(&place, point, &target),
     });
     let restored = restored.await.map_err(Failure::new)?.map_err(|error| refused(&error))?;
-    let Restored { point, created, segments, segment_bytes, lane_bytes, damaged } = restored;
+    let Restored { point, created, segments, segment_bytes, lane_bytes, .. } = restored;
+    let Restored { blobs, blob_bytes, damaged, .. } = restored;
     if json {
         let line = RestoredLine {
             point,
             created_ms: created.0,
             segments,
             segment_bytes,
+            blobs,
+            blob_bytes,
             lane_bytes,
             damaged: damaged.clone(),
         };
@@ -97,7 +114,10 @@ pub(crate) async fn restore(options: Restore) -> Result<(), Failure> {
             true => "is whole".to_owned(),
             false => format!("is in {}", data.display()),
         };
-        println!("backup {point}, {segments} segments of {}, {done}", size(segment_bytes));
+        let (all, of_blobs) = (size(segment_bytes), size(blob_bytes));
+        println!(
+            "backup {point}, {segments} segments of {all}, {blobs} blobs of {of_blobs}, {done}"
+        );
     }
     warn_of(&damaged)
 }

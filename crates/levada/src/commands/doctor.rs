@@ -30,6 +30,8 @@ struct Checked {
     blocks: u64,
     records: u64,
     rows: u64,
+    blobs: u64,
+    blob_bytes: u64,
     streams: usize,
     shards: usize,
     consumers: usize,
@@ -88,7 +90,8 @@ fn examine(folder: &Path) -> Result<Report, Failure> {
         what: error.to_string(),
         name: None,
     }));
-    let Counted { segments, segment_bytes, lanes, chunks, blocks, records, rows } = counted;
+    let Counted { segments, segment_bytes, lanes, chunks, blocks, .. } = counted;
+    let Counted { records, rows, blobs, blob_bytes, .. } = counted;
     let (streams, shards) = (catalogue.streams, catalogue.shards.len());
     let consumers = catalogue.consumers;
     Ok(Report {
@@ -103,6 +106,8 @@ fn examine(folder: &Path) -> Result<Report, Failure> {
             blocks,
             records,
             rows,
+            blobs,
+            blob_bytes,
             streams,
             shards,
             consumers,
@@ -123,10 +128,12 @@ fn word(kind: FindingKind) -> &'static str {
 fn print(folder: &Path, report: &Report) {
     let Checked { segments, segment_bytes, chunks, blocks, records, streams, shards, .. } =
         report.checked;
+    let Checked { blobs, blob_bytes, .. } = report.checked;
     println!("{:<16} {}", "folder", folder.display());
     println!("{:<16} {segments}, {}", "segments", size(segment_bytes));
     println!("{:<16} {chunks} unflushed chunks", "lane");
     println!("{:<16} {records} in {blocks} blocks, every checksum right or named below", "records");
+    println!("{:<16} {blobs}, {}", "blobs", size(blob_bytes));
     println!("{:<16} {streams}, {shards} shards", "streams");
     for Line { kind, place, what, name } in &report.findings {
         match name {

@@ -17,6 +17,7 @@ struct Report {
     in_use: bool,
     segments: Files,
     ring: Files,
+    blobs: Files,
     unflushed_bytes: u64,
     tables: Vec<TableLine>,
     streams: Vec<StreamLine>,
@@ -126,6 +127,7 @@ fn report_of(in_use: bool, usage: &Usage, catalogue: &Catalogue) -> Report {
         in_use,
         segments: Files { files: usage.segments, bytes: usage.segment_bytes },
         ring: Files { files: usage.ring_files, bytes: usage.ring_bytes },
+        blobs: Files { files: usage.blobs, bytes: usage.blob_bytes },
         unflushed_bytes: usage.unflushed_bytes,
         tables: tables
             .map(|(&table, own)| TableLine { table, rows: own.rows, bytes: own.bytes })
@@ -153,13 +155,15 @@ fn print(report: &Report) {
         row("(deleted streams)", &report.deleted);
     }
     let tables: u64 = report.tables.iter().map(|table| table.bytes).sum();
-    let (segments, ring) = (&report.segments, &report.ring);
+    let Report { segments, ring, blobs, .. } = report;
     println!(
-        "{} segments {}, {} ring files {}, rows {}",
+        "{} segments {}, {} ring files {}, {} blobs {}, rows {}",
         segments.files,
         size(segments.bytes),
         ring.files,
         size(ring.bytes),
+        blobs.files,
+        size(blobs.bytes),
         size(tables)
     );
 }

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use stdx::{Clock, Entropy, UnixMillis};
 
-use super::point::{Point, SegmentCopy, point_name};
+use super::point::{BlobCopy, Point, SegmentCopy, point_name};
 use super::vault::Vault;
 use super::{BackedUp, BackupError, BackupOptions, BackupPlace, back_up, restore, verify_backup};
+use crate::blob::BlobId;
 use crate::disk::{Disk, RealDisk};
 use crate::inspect::Inspection;
 use crate::manifest::Manifest;
 use crate::{
-    AppendOutcome, Commit, Config, LogAppend, LogId, Position, ReadBudget, ReadFrom, RecordBatch,
-    Store,
+    AppendOutcome, Blob, BlobList, Commit, Config, Expect, LogAppend, LogId, Position, ReadBudget,
+    ReadFrom, RecordBatch, RowWrite, Store,
 };
 
 const ALL: ReadBudget = ReadBudget { records_max: usize::MAX, bytes_max: usize::MAX };
@@ -30,7 +32,12 @@ fn point() -> Point {
         lane_bytes: 4096,
         lane_crc: 5,
         files: vec![("root-key".to_owned(), b"id secret\n".to_vec())],
+        blobs: Vec::new(),
     }
+}
+
+fn blob_copy() -> BlobCopy {
+    BlobCopy { id: BlobId(9), mark: 0xbead, bytes: 70, damaged: true }
 }
 
 proptest! {
@@ -40,13 +47,14 @@ proptest! {
         whole.number = number;
         whole.segments = vec![whole.segments[0]; copies];
         whole.files.push((name, bytes));
+        whole.blobs = vec![blob_copy(); copies];
         prop_assert_eq!(Point::decode(&whole.encode()), Some(whole));
     }
 }
 
 #[test]
 fn no_truncation_and_no_flip_of_a_point_is_believed() {
-    let whole = point().encode();
+    let whole = Point { blobs: vec![blob_copy()], ..point() }.encode();
     for cut in 0..whole.len() {
         assert_eq!(Point::decode(&whole[..cut]), None);
     }
@@ -254,4 +262,105 @@ fn other_peoples_files_are_refused() {
     let refused = restore(&place, None, &scratch.path().join("data")).unwrap_err();
     assert!(!refused.help().is_empty());
     assert!(!scratch.path().join("data").exists());
+}
+
+async fn name_blob(store: &Store, key: u8, blob: Blob) {
+    let mut value = Vec::new();
+    BlobList(vec![blob]).encode(&mut value);
+    let (table, key) = (crate::TableId(25), Bytes::copy_from_slice(&[key]));
+    let row = RowWrite { table, key, value: Some(value.into()), expect: Expect::Any };
+    store.commit(Commit { rows: vec![row], ..Commit::default() }).await.unwrap();
+}
+
+fn blob_bytes(round: u64) -> Vec<u8> {
+    (0..50_000 + round * 97).map(|at| (at * 31 + round) as u8).collect()
+}
+
+/// Objects are written over all the time: what a point's rows name is in it, whole, and copied once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_blobs_that_a_backups_rows_name_are_in_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (folder, place) = (scratch.path().join("data"), scratch.path().join("backups"));
+    let store = open(&folder).await;
+    let quiet = store.blobs().put(&[Bytes::from(blob_bytes(7))]).await.unwrap();
+    name_blob(&store, 255, quiet).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (store, stop) = (store.clone(), Arc::clone(&stop));
+        stdx::task::spawn(async move {
+            let (mut round, mut last) = (0, Vec::new());
+            while !stop.load(Ordering::Relaxed) {
+                let blob = store.blobs().put(&[Bytes::from(blob_bytes(round))]).await.unwrap();
+                name_blob(&store, (round % 3) as u8, blob).await;
+                last.push(blob);
+                if last.len() > 3 {
+                    store.blobs().delete(vec![last.remove(0)]).await;
+                }
+                round += 1;
+            }
+        })
+    };
+    let mut copied = Vec::new();
+    for _ in 0..6 {
+        let (folder, place) = (folder.clone(), place.clone());
+        let made = stdx::task::spawn_blocking(move || save(&folder, &place)).await.unwrap();
+        assert_eq!(made.damaged, Vec::<String>::new());
+        copied.push((made.blobs, made.copied_blobs));
+    }
+    stop.store(true, Ordering::Relaxed);
+    writer.await.unwrap();
+    store.close().await;
+    let last = save(&folder, &place);
+    let again = save(&folder, &place);
+    assert!(last.blobs == 4 && last.copied_blobs <= 3, "{last:?} after {copied:?}");
+    assert_eq!((again.blobs, again.copied_blobs), (4, 0));
+    for number in 1..=again.point {
+        let target = scratch.path().join(format!("restored-{number}"));
+        let place = BackupPlace::Folder(place.clone());
+        let restored = restore(&place, Some(number), &target).unwrap();
+        let seen = Inspection::open(&target).unwrap();
+        let found = seen.examine().unwrap();
+        assert_eq!(found.findings, [], "{number}");
+        assert_eq!(found.counted.blobs as usize, restored.blobs);
+        drop(seen);
+        let store = open(&target).await;
+        let pin = store.blobs().pin(vec![quiet]);
+        assert_eq!(pin.read(0..quiet.bytes).await.unwrap(), blob_bytes(7));
+        store.close().await;
+    }
+}
+
+/// A blob that is damaged is so in the backup, which says so; a copy that is damaged refuses the point.
+#[tokio::test]
+async fn damage_of_a_blob_is_told_from_damage_of_its_copy() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (folder, place) = (scratch.path().join("data"), scratch.path().join("backups"));
+    let store = open(&folder).await;
+    for key in 0..2 {
+        let blob = store.blobs().put(&[Bytes::from(blob_bytes(u64::from(key)))]).await.unwrap();
+        name_blob(&store, key, blob).await;
+    }
+    store.close().await;
+    let disk = RealDisk::new(&folder).unwrap();
+    let damaged = crate::blob::list_blobs(&disk).unwrap()[0];
+    let flip = |disk: &RealDisk, name: &str| {
+        let file = disk.open(name).unwrap();
+        let mut byte = [0];
+        file.read_at(&mut byte, 99).unwrap();
+        file.write_at(&[byte[0] ^ 4], 99).unwrap();
+    };
+    flip(&disk, &crate::blob::name_of(damaged));
+    for copied in [2, 0] {
+        let made = save(&folder, &place);
+        assert_eq!((made.damaged, made.copied_blobs), (vec![damaged.to_string()], copied));
+    }
+    let target = scratch.path().join("restored");
+    let point = BackupPlace::Folder(place.clone());
+    assert_eq!(restore(&point, None, &target).unwrap().damaged, [damaged.to_string()]);
+    let copies = RealDisk::new(&place).unwrap();
+    let name = |name: &String| !name.starts_with(&format!("{:016x}", damaged.0));
+    let whole = names(&place, "blobs").into_iter().find(name).unwrap();
+    flip(&copies, &format!("blobs/{whole}"));
+    let refused = verify_backup(&point, None).unwrap_err();
+    assert!(matches!(refused, BackupError::Damaged(names) if names.len() == 1));
 }

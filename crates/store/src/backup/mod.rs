@@ -3,6 +3,7 @@
 //! Segments never change, so each is copied once. What only the ring has is copied as chunks. Nothing is
 //! asked of a running server and nothing stops: `save` has the argument why that is enough.
 
+mod blobs;
 mod point;
 mod restore;
 mod save;

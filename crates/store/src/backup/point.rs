@@ -2,11 +2,15 @@
 
 use stdx::UnixMillis;
 
+use crate::blob::BlobId;
 use crate::codec::Fields;
 use crate::manifest::Manifest;
 
 const POINT_MAGIC: [u8; 4] = *b"LVBP";
+/// What a point without blobs is written as,
 const POINT_VERSION: u16 = 1;
+/// and one with blobs.
+const POINT_VERSION_BLOBS: u16 = 2;
 
 /// A segment's copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +29,25 @@ impl SegmentCopy {
     }
 }
 
+/// A blob's copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BlobCopy {
+    pub(crate) id: BlobId,
+    /// The last four bytes of its file: the checksum of its checksums.
+    pub(crate) mark: u32,
+    /// Bytes of its file.
+    pub(crate) bytes: u64,
+    /// Whether it was damaged when it was copied.
+    pub(crate) damaged: bool,
+}
+
+impl BlobCopy {
+    /// As with segments: two folders that were one once may have two blobs of one name.
+    pub(crate) fn name(&self) -> String {
+        format!("blobs/{:016x}-{:08x}", self.id.0, self.mark)
+    }
+}
+
 /// One backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Point {
@@ -38,6 +61,8 @@ pub(crate) struct Point {
     pub(crate) lane_crc: u32,
     /// The folder's small files.
     pub(crate) files: Vec<(String, Vec<u8>)>,
+    /// The blobs that its rows name.
+    pub(crate) blobs: Vec<BlobCopy>,
 }
 
 pub(crate) fn point_name(number: u64) -> String {
@@ -53,7 +78,8 @@ impl Point {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         out.extend_from_slice(&POINT_MAGIC);
-        out.extend_from_slice(&POINT_VERSION.to_le_bytes());
+        let version = if self.blobs.is_empty() { POINT_VERSION } else { POINT_VERSION_BLOBS };
+        out.extend_from_slice(&version.to_le_bytes());
         out.extend_from_slice(&[0; 2]);
         out.extend_from_slice(&self.number.to_le_bytes());
         out.extend_from_slice(&self.created.0.to_le_bytes());
@@ -71,6 +97,15 @@ impl Point {
             put_bytes(&mut out, name.as_bytes());
             put_bytes(&mut out, bytes);
         }
+        if version == POINT_VERSION_BLOBS {
+            out.extend_from_slice(&(self.blobs.len() as u32).to_le_bytes());
+        }
+        for blob in &self.blobs {
+            out.extend_from_slice(&blob.id.0.to_le_bytes());
+            out.extend_from_slice(&blob.mark.to_le_bytes());
+            out.extend_from_slice(&blob.bytes.to_le_bytes());
+            out.push(u8::from(blob.damaged));
+        }
         let crc = crc32c::crc32c(&out);
         out.extend_from_slice(&crc.to_le_bytes());
         out
@@ -83,7 +118,8 @@ impl Point {
             return None;
         }
         let mut fields = Fields(summed);
-        if fields.bytes(4)? != POINT_MAGIC || fields.u16()? != POINT_VERSION {
+        let (magic, version) = (fields.bytes(4)?, fields.u16()?);
+        if magic != POINT_MAGIC || ![POINT_VERSION, POINT_VERSION_BLOBS].contains(&version) {
             return None;
         }
         let _reserved = fields.u16()?;
@@ -100,8 +136,20 @@ impl Point {
             let name = String::from_utf8(take_bytes(&mut fields)?.to_vec()).ok()?;
             files.push((name, take_bytes(&mut fields)?.to_vec()));
         }
-        let whole = fields.0.is_empty();
-        let point = Point { number, created, manifest, segments, lane_bytes, lane_crc, files };
+        let count = if version == POINT_VERSION { 0 } else { fields.u32()? };
+        let mut blobs = Vec::new();
+        for _ in 0..count {
+            let (id, mark, bytes) = (BlobId(fields.u64()?), fields.u32()?, fields.u64()?);
+            let damaged = match fields.u8()? {
+                0 => false,
+                1 => true,
+                _ => return None,
+            };
+            blobs.push(BlobCopy { id, mark, bytes, damaged });
+        }
+        let whole = fields.0.is_empty() && (version == POINT_VERSION || !blobs.is_empty());
+        let point =
+            Point { number, created, manifest, segments, lane_bytes, lane_crc, files, blobs };
         whole.then_some(point)
     }
 }

@@ -10,6 +10,7 @@ use stdx::UnixMillis;
 use super::point::{Point, lane_name};
 use super::vault::{Vault, copy_bytes};
 use super::{BackupError, BackupPlace, doing};
+use crate::blob::{self, BLOB_FOLDER};
 use crate::chunk::ChunkHeader;
 use crate::disk::{self, Disk, RealDisk};
 use crate::format_file::{self, LOCK_NAME};
@@ -30,6 +31,10 @@ pub struct Restored {
     pub segments: usize,
     /// and their bytes.
     pub segment_bytes: u64,
+    /// Blobs in it,
+    pub blobs: usize,
+    /// and the bytes of their files.
+    pub blob_bytes: u64,
     /// Bytes of chunks that no segment had.
     pub lane_bytes: u64,
     /// What was damaged in the folder that was backed up, and is so here.
@@ -80,14 +85,17 @@ fn open(place: &BackupPlace) -> Result<Vault, BackupError> {
 }
 
 fn told(point: &Point) -> Restored {
-    let damaged = point.manifest.quarantined.iter().filter(|place| !place.accepted);
+    let places = point.manifest.quarantined.iter().filter(|place| !place.accepted);
+    let blobs = point.blobs.iter().filter(|own| own.damaged).map(|own| own.id.to_string());
     Restored {
         point: point.number,
         created: point.created,
         segments: point.segments.len(),
         segment_bytes: point.segments.iter().map(|copy| copy.bytes).sum(),
+        blobs: point.blobs.len(),
+        blob_bytes: point.blobs.iter().map(|copy| copy.bytes).sum(),
         lane_bytes: point.lane_bytes,
-        damaged: damaged.map(Quarantine::name).collect(),
+        damaged: places.map(Quarantine::name).chain(blobs).collect(),
     }
 }
 
@@ -112,6 +120,14 @@ pub(crate) fn check(vault: &Vault, number: Option<u64>) -> Result<(Point, Vec<u8
     for state in segments.filter(|state| !named.contains(&state.number)) {
         damaged.push(format!("segment {} is missing from the point", state.number));
     }
+    for copy in &point.blobs {
+        match vault.verify_blob(copy) {
+            Ok(whole) if whole || copy.damaged => {}
+            Ok(_) => damaged.push(format!("{}: its checksums do not match", copy.name())),
+            Err(BackupError::Damaged(names)) => damaged.extend(names),
+            Err(error) => return Err(error),
+        }
+    }
     let name = lane_name(number);
     let chunks = disk::read_small(&*vault.disk, &name, BACKUP_LANE_BYTES_MAX);
     let chunks = chunks.map_err(doing(format!("read {name}")))?.unwrap_or_default();
@@ -133,6 +149,7 @@ fn claim_empty(disk: &dyn Disk) -> Result<Box<dyn Send + Sync>, BackupError> {
     for name in disk.list("").map_err(listed)? {
         let empty = match name.as_str() {
             LOCK_NAME | "lost+found" => true,
+            BLOB_FOLDER => blob::list_blobs(disk).is_ok_and(|own| own.is_empty()),
             name if folders.contains(&name) => disk.list(name).is_ok_and(|own| own.is_empty()),
             _ => false,
         };
@@ -160,6 +177,7 @@ fn write(vault: &Vault, point: &Point, chunks: &[u8], disk: &dyn Disk) -> Result
         copied.map_err(doing(format!("restore segment {}", copy.number)))?;
     }
     disk.sync_folder(SEGMENT_FOLDER).map_err(doing("sync the segments"))?;
+    write_blobs(vault, point, disk)?;
     write_ring(chunks, disk).map_err(doing("restore the ring"))?;
     for (name, bytes) in &point.files {
         disk.put_new(name, bytes).map_err(doing(format!("restore {name}")))?;
@@ -170,6 +188,28 @@ fn write(vault: &Vault, point: &Point, chunks: &[u8], disk: &dyn Disk) -> Result
         return Err(crate::OpenError::EpochsUsedUp.into());
     }
     manifest::commit(disk, &mut manifest).map_err(doing("write the manifest"))
+}
+
+fn write_blobs(vault: &Vault, point: &Point, disk: &dyn Disk) -> Result<(), BackupError> {
+    let folders: BTreeSet<String> =
+        point.blobs.iter().map(|copy| blob::folder_of(copy.id)).collect();
+    for folder in &folders {
+        disk.make_folder(folder).map_err(doing("make a folder in the data folder"))?;
+    }
+    for copy in &point.blobs {
+        let copied = vault.disk.open(&copy.name()).and_then(|from| {
+            let to = disk.create(&blob::name_of(copy.id))?;
+            copy_bytes(&*from, &*to, copy.bytes)?;
+            to.sync()
+        });
+        copied.map_err(doing(format!("restore {}", copy.id)))?;
+    }
+    if folders.is_empty() {
+        return Ok(());
+    }
+    let roots = ["", BLOB_FOLDER].into_iter().chain(folders.iter().map(String::as_str));
+    let mut synced = roots.map(|folder| disk.sync_folder(folder));
+    synced.try_for_each(|synced| synced.map_err(doing("sync the blobs")))
 }
 
 /// The chunks in files as large as the ring's: a chunk never spans two.
@@ -213,6 +253,7 @@ fn remove_all(disk: &dyn Disk, point: &Point) {
         let own = disk.list(folder).unwrap_or_default();
         names.extend(own.into_iter().map(|name| format!("{folder}/{name}")));
     }
+    names.extend(point.blobs.iter().map(|copy| blob::name_of(copy.id)));
     for name in names {
         let _what_stays_is_refused_by_a_start = disk.remove(&name);
     }

@@ -11,11 +11,14 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use stdx::Clock;
 
-use super::point::{Point, SegmentCopy, lane_name, point_name};
+use super::blobs::{MomentBlobs, Present};
+use super::point::{BlobCopy, Point, SegmentCopy, lane_name, point_name};
 use super::vault::Vault;
 use super::{BackupError, BackupPlace, doing};
+use crate::blob;
 use crate::disk::{self, Disk, DiskFile, RealDisk};
 use crate::flush::quarantine;
 use crate::format_file::{self, FORMAT_NAME, LOCK_NAME};
@@ -55,6 +58,14 @@ pub struct BackedUp {
     pub copied_segments: usize,
     /// and their bytes.
     pub copied_bytes: u64,
+    /// Blobs in it,
+    pub blobs: usize,
+    /// and the bytes of their files;
+    pub blob_bytes: u64,
+    /// those that the place had not yet,
+    pub copied_blobs: usize,
+    /// and their bytes.
+    pub copied_blob_bytes: u64,
     /// Bytes of chunks that no segment had.
     pub lane_bytes: u64,
     /// Older backups that were removed.
@@ -89,41 +100,46 @@ pub(crate) fn save(
     let lock = format_file::look(&**disk)?;
     let _others_wait = vault.claim()?;
     let mut seen = Moment::find(disk, vault)?;
-    let mut copied = Vec::new();
-    while let Some((copy, file)) = seen.missing.pop() {
-        let link = options.link.then(|| disk.path(&name_of(copy.number)));
-        let file = match file {
-            Some(file) => file,
-            None => match disk.open(&name_of(copy.number)) {
-                // Too many to hold all of them open, and this one has gone: what came in its place?
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    seen = Moment::find(disk, vault)?;
-                    continue;
-                }
-                opened => opened.map_err(doing("open a segment"))?,
-            },
-        };
-        vault.copy_in(&copy, &file, link)?;
-        seen.manifest.quarantined.extend(vault.verify(&copy)?);
-        copied.push(copy);
+    let mut copied = Copied::default();
+    let mut looks = 1;
+    while !seen.copy(disk, vault, options.link, &mut copied)? {
+        if looks == INSPECTION_TRIES_MAX {
+            return Err(BackupError::Restless);
+        }
+        looks += 1;
+        seen = Moment::find(disk, vault)?;
     }
+    let mut damaged = std::mem::take(&mut seen.blobs.lost);
     let number = vault.points()?.last().map_or(1, |last| last + 1);
     let point = seen.put(disk, vault, number, &options.leave_out)?;
     let removed = options.keep.map_or(Ok(0), |keep| vault.prune(keep.max(1)))?;
     let quarantined: BTreeSet<&Quarantine> = point.manifest.quarantined.iter().collect();
-    let damaged = quarantined.iter().filter(|place| !place.accepted);
-    copied.retain(|copy| point.segments.contains(copy));
+    damaged.extend(quarantined.iter().filter(|own| !own.accepted).map(|own| own.name()));
+    damaged.extend(point.blobs.iter().filter(|own| own.damaged).map(|own| own.id.to_string()));
+    copied.segments.retain(|copy| point.segments.contains(copy));
+    copied.blobs.retain(|copy| point.blobs.iter().any(|own| own.name() == copy.name()));
     Ok(BackedUp {
         point: number,
         in_use: lock.is_none(),
         segments: point.segments.len(),
         segment_bytes: point.segments.iter().map(|copy| copy.bytes).sum(),
-        copied_segments: copied.len(),
-        copied_bytes: copied.iter().map(|copy| copy.bytes).sum(),
+        copied_segments: copied.segments.len(),
+        copied_bytes: copied.segments.iter().map(|copy| copy.bytes).sum(),
+        blobs: point.blobs.len(),
+        blob_bytes: point.blobs.iter().map(|copy| copy.bytes).sum(),
+        copied_blobs: copied.blobs.len(),
+        copied_blob_bytes: copied.blobs.iter().map(|copy| copy.bytes).sum(),
         lane_bytes: point.lane_bytes,
         removed,
-        damaged: damaged.map(|place| place.name()).collect(),
+        damaged,
     })
+}
+
+/// What a backup has copied.
+#[derive(Default)]
+struct Copied {
+    segments: Vec<SegmentCopy>,
+    blobs: Vec<BlobCopy>,
 }
 
 /// One moment of a folder.
@@ -133,14 +149,16 @@ struct Moment {
     segments: Vec<SegmentCopy>,
     /// Those that the place of backups has not, open while there are not too many.
     missing: Vec<(SegmentCopy, Option<Arc<dyn DiskFile>>)>,
-    chunks: Vec<u8>,
+    blobs: MomentBlobs,
+    chunks: Bytes,
 }
 
 impl Moment {
     fn find(disk: &Arc<dyn Disk>, vault: &Vault) -> Result<Moment, BackupError> {
         let present: BTreeSet<String> = vault.list("segments")?.into_iter().collect();
+        let mut blobs = Present::find(vault)?;
         for _ in 0..INSPECTION_TRIES_MAX {
-            if let Some(moment) = Moment::look(disk, &present)? {
+            if let Some(moment) = Moment::look(disk, &present, &mut blobs)? {
                 return Ok(moment);
             }
         }
@@ -151,6 +169,7 @@ impl Moment {
     fn look(
         disk: &Arc<dyn Disk>,
         present: &BTreeSet<String>,
+        blobs: &mut Present,
     ) -> Result<Option<Moment>, BackupError> {
         let Some(before) = newest(disk)? else { return Ok(None) };
         let lanes = Lanes::read(disk, &before.lanes).map_err(doing("read the ring"))?;
@@ -162,7 +181,9 @@ impl Moment {
             lane.seal = Some(own.copy_from(lane, &mut chunks, &mut manifest.quarantined));
         }
         manifest.drop_finished_lanes();
-        let mut moment = Moment { manifest, segments: Vec::new(), missing: Vec::new(), chunks };
+        let (segments, missing, chunks) = (Vec::new(), Vec::new(), Bytes::from(chunks));
+        let mut moment =
+            Moment { manifest, segments, missing, blobs: MomentBlobs::default(), chunks };
         for state in moment.manifest.segments.clone() {
             match moment.add_segment(disk, &state, present) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -177,7 +198,36 @@ impl Moment {
                 added => added.map_err(doing("read a segment"))?,
             }
         }
-        Ok(Some(moment))
+        let found = MomentBlobs::find(disk, &moment.manifest, &moment.chunks, blobs)?;
+        Ok(found.map(|found| Moment { blobs: found, ..moment }))
+    }
+
+    /// Copies what the place of backups has not; `false` if something went away: what came in its place?
+    fn copy(
+        &mut self,
+        disk: &Arc<dyn Disk>,
+        vault: &Vault,
+        link: bool,
+        copied: &mut Copied,
+    ) -> Result<bool, BackupError> {
+        while let Some((copy, file)) = self.blobs.missing.pop() {
+            let Some(file) = held_or_open(disk, file, &blob::name_of(copy.id))? else {
+                return Ok(false);
+            };
+            vault.copy_blob(&**disk, &copy, &file, link)?;
+            if !vault.verify_blob(&copy)? {
+                self.blobs.mark_damaged(&copy);
+            }
+            copied.blobs.push(copy);
+        }
+        while let Some((copy, file)) = self.missing.pop() {
+            let name = name_of(copy.number);
+            let Some(file) = held_or_open(disk, file, &name)? else { return Ok(false) };
+            vault.copy_in(&copy, &file, link.then(|| disk.path(&name)))?;
+            self.manifest.quarantined.extend(vault.verify(&copy)?);
+            copied.segments.push(copy);
+        }
+        Ok(true)
     }
 
     fn add_segment(
@@ -223,6 +273,7 @@ impl Moment {
             lane_bytes: self.chunks.len() as u64,
             lane_crc: crc32c::crc32c(&self.chunks),
             files: small_files(&**disk, leave_out).map_err(doing("read the folder's files"))?,
+            blobs: self.blobs.copies,
         };
         // An interrupted backup may have left one of this number, of another moment.
         let chunks = lane_name(number);
@@ -235,6 +286,18 @@ impl Moment {
             .put_new(&point_name(number), &point.encode())
             .map_err(doing("write the backup's point"))?;
         Ok(point)
+    }
+}
+
+/// A file; `None` if it has gone. Not all are held open where there are many.
+fn held_or_open(
+    disk: &Arc<dyn Disk>,
+    file: Option<Arc<dyn DiskFile>>,
+    name: &str,
+) -> Result<Option<Arc<dyn DiskFile>>, BackupError> {
+    match file.map_or_else(|| disk.open(name), Ok) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some).map_err(doing(format!("open {name}"))),
     }
 }
 

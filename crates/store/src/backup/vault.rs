@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use stdx::Clock;
 
-use super::point::{Point, SegmentCopy, lane_name, point_name};
+use super::point::{BlobCopy, Point, SegmentCopy, lane_name, point_name};
 use super::{BackupError, BackupPlace, doing};
 use crate::bucket::{BucketDisk, ObjectBucket};
 use crate::disk::{self, Disk, DiskFile, RealDisk};
@@ -23,7 +23,7 @@ const LOCK_NAME: &str = "LOCK";
 const FORMAT_WORD: &str = "levada backup ";
 const FORMAT_NUMBER: u32 = 1;
 /// What a place of backups has.
-const FOLDERS: [&str; 3] = ["points", "segments", "lanes"];
+const FOLDERS: [&str; 4] = ["points", "segments", "lanes", "blobs"];
 
 /// A place of backups.
 #[derive(Debug)]
@@ -47,6 +47,10 @@ impl Vault {
                 Ok(Vault { disk: Arc::clone(&disk) as Arc<dyn Disk>, bucket: Some(disk) })
             }
         }
+    }
+
+    pub(crate) fn is_bucket(&self) -> bool {
+        self.bucket.is_some()
     }
 
     #[cfg(test)]
@@ -207,13 +211,14 @@ impl Vault {
             let point = self.point(number)?;
             wanted.insert(lane_name(number));
             wanted.extend(point.segments.iter().map(SegmentCopy::name));
+            wanted.extend(point.blobs.iter().map(BlobCopy::name));
         }
         let failed = || doing("remove what no backup needs");
         for number in &numbers[..gone] {
             self.remove(&point_name(*number)).map_err(failed())?;
         }
         self.disk.sync_folder("points").map_err(failed())?;
-        for folder in ["segments", "lanes"] {
+        for folder in ["segments", "lanes", "blobs"] {
             for name in self.list(folder)? {
                 let name = format!("{folder}/{name}");
                 if !wanted.contains(&name) {

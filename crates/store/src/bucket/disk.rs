@@ -86,6 +86,18 @@ impl BucketDisk {
         (!self.condemned().is_empty()).then_some(BUCKET_COLLECT_EVERY)
     }
 
+    /// An object to be put whole if it is shorter than `whole_bytes_max`, and in parts otherwise.
+    fn stream(&self, name: &str, whole_bytes_max: usize) -> StreamedObject {
+        StreamedObject {
+            bucket: Arc::clone(&self.bucket),
+            fenced: Arc::clone(&self.fenced),
+            closing: Arc::clone(&self.closing),
+            name: name.to_owned(),
+            whole_bytes_max,
+            state: Mutex::default(),
+        }
+    }
+
     /// Puts an object if there is none, however long that takes. Whoever gives up does not know what is
     /// there, and must not write on as if it knew.
     fn settle(&self, name: &str, bytes: Bytes) -> io::Result<Settled> {
@@ -141,13 +153,11 @@ impl Disk for BucketDisk {
     }
 
     fn create_for_streaming(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(StreamedObject {
-            bucket: Arc::clone(&self.bucket),
-            fenced: Arc::clone(&self.fenced),
-            closing: Arc::clone(&self.closing),
-            name: name.to_owned(),
-            state: Mutex::default(),
-        }))
+        Ok(Arc::new(self.stream(name, BUCKET_WHOLE_BYTES_MAX)))
+    }
+
+    fn create_in_parts(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(self.stream(name, BUCKET_PART_BYTES)))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
@@ -267,6 +277,7 @@ struct StreamedObject {
     name: String,
     fenced: Arc<AtomicBool>,
     closing: Arc<AtomicBool>,
+    whole_bytes_max: usize,
     state: Mutex<Streamed>,
 }
 
@@ -313,7 +324,7 @@ impl DiskFile for StreamedObject {
         }
         state.bytes.extend_from_slice(bytes);
         let begun = state.upload.is_some();
-        let bytes_max = if begun { BUCKET_PART_BYTES } else { BUCKET_WHOLE_BYTES_MAX };
+        let bytes_max = if begun { BUCKET_PART_BYTES } else { self.whole_bytes_max };
         if state.bytes.len() < bytes_max {
             return Ok(());
         }

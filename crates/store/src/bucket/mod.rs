@@ -32,7 +32,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub(crate) use collect::sweep_step;
-pub(crate) use disk::BucketDisk;
+pub(crate) use disk::{BucketDisk, HeldObject};
 pub(crate) use lane::BucketLane;
 pub(crate) use object::{MEMORY_URL, ObjectBucket};
 #[cfg(test)]

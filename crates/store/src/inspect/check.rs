@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::{Inspection, chunk_headers};
+use crate::blob::{self, BLOB_FOLDER, Blob, list_blobs};
 use crate::block::{self, BLOCK_HEADER_BYTES, BlockAt, BlockKind};
 use crate::chunk::{CHUNK_HEADER_BYTES, ChunkHeader, FOOTER_ENTRY_BYTES, TRAILER_BYTES, Trailer};
 use crate::disk::{Disk, DiskFile};
@@ -63,6 +64,10 @@ pub struct Counted {
     pub records: u64,
     /// Rows in them, older versions too.
     pub rows: u64,
+    /// Blobs that rows name,
+    pub blobs: u64,
+    /// and their bytes.
+    pub blob_bytes: u64,
 }
 
 /// A folder's condition.
@@ -127,6 +132,7 @@ impl Inspection {
         }
         check.lanes()?;
         check.holes();
+        check.blobs()?;
         if !self.in_use() {
             check.files()?;
         }
@@ -423,6 +429,45 @@ impl Check<'_> {
         }
     }
 
+    /// What rows name, and what none names.
+    fn blobs(&mut self) -> io::Result<()> {
+        let live = self.seen.live_blobs();
+        if !live.complete {
+            self.damaged("tables 24 to 31", "the list of blobs that a row names has no sense");
+        }
+        let mut missing = Vec::new();
+        for &Blob { id, bytes } in &live.blobs {
+            let file = match self.disk().open(&blob::name_of(id)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    missing.push(id);
+                    continue;
+                }
+                opened => opened?,
+            };
+            self.counted.blobs += 1;
+            self.counted.blob_bytes += bytes;
+            if blob::examine(&file, id, Some(bytes))?.is_none() {
+                let what = "it is not what was written: what cannot be verified is not served";
+                self.damaged(&blob::name_of(id), what);
+            }
+        }
+        if !missing.is_empty() && self.seen.in_use() {
+            // Beside a running process a blob may go with the row that named it.
+            let named = self.seen.live_blobs_now();
+            missing.retain(|id| named.iter().any(|blob| blob.id == *id));
+        }
+        for id in missing {
+            self.damaged(&blob::name_of(id), "it is missing, and a row names it");
+        }
+        if !self.seen.in_use() && live.complete {
+            let named: BTreeSet<_> = live.blobs.iter().map(|blob| blob.id).collect();
+            for id in list_blobs(self.disk())?.into_iter().filter(|id| !named.contains(id)) {
+                self.leftover(&blob::name_of(id), "no row names it");
+            }
+        }
+        Ok(())
+    }
+
     /// Files that nobody owns.
     fn files(&mut self) -> io::Result<()> {
         let segments = &self.seen.manifest.segments;
@@ -443,12 +488,12 @@ impl Check<'_> {
                 self.leftover(&format!("{RING_FOLDER}/{name}"), "it is not levada's");
             }
         }
-        let own =
-            [FORMAT_NAME, LOCK_NAME, RESERVE_NAME, SEGMENT_FOLDER, MANIFEST_FOLDER, RING_FOLDER];
+        let folders = [SEGMENT_FOLDER, MANIFEST_FOLDER, RING_FOLDER, BLOB_FOLDER, "lost+found"];
+        let own = [FORMAT_NAME, LOCK_NAME, RESERVE_NAME];
         for name in self.disk().list("")? {
             if name.ends_with(".new") {
                 self.leftover(&name, "it was left half made");
-            } else if !own.contains(&name.as_str()) && name != "lost+found" {
+            } else if !own.iter().chain(&folders).any(|own| *own == name) {
                 let small = self.disk().open(&name).and_then(|file| file.length());
                 if !small.is_ok_and(|bytes| bytes <= PRIVATE_FILE_BYTES_MAX as u64) {
                     self.leftover(&name, "it is not levada's");

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::TableId;
+use crate::blob::{Blob, LiveBlobs, live_blobs};
 use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
 use crate::error::OpenError;
@@ -96,6 +97,17 @@ impl Inspection {
     /// Whether a process runs on the folder.
     pub fn in_use(&self) -> bool {
         self.in_use
+    }
+
+    /// The blobs that rows name,
+    pub(crate) fn live_blobs(&self) -> LiveBlobs {
+        live_blobs(&self.recovered.tables)
+    }
+
+    /// and those that they name by now.
+    pub(crate) fn live_blobs_now(&self) -> Vec<Blob> {
+        let now = Seen::now(&self.disk).map(|seen| live_blobs(&seen.recovered.tables).blobs);
+        now.unwrap_or_default()
     }
 
     /// Table `T`'s durable rows.

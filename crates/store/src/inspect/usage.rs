@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Inspection;
+use crate::blob::Blob;
 use crate::block::{BlockHeader, BlockKind};
 use crate::id::LogId;
 use crate::segment::DirectoryError;
@@ -47,6 +48,10 @@ pub struct Usage {
     pub ring_bytes: u64,
     /// Bytes of the ring that no segment has yet.
     pub unflushed_bytes: u64,
+    /// Blobs that rows name,
+    pub blobs: usize,
+    /// and the bytes of their files.
+    pub blob_bytes: u64,
     /// Segments whose directory cannot be read: their records are not counted.
     pub unreadable: Vec<u64>,
 }
@@ -87,6 +92,9 @@ impl Inspection {
             usage.ring_files += 1;
             usage.ring_bytes += file.bytes;
         }
+        let blobs = self.live_blobs().blobs;
+        usage.blobs = blobs.len();
+        usage.blob_bytes = blobs.iter().map(Blob::file_bytes).sum();
         for (table, rows) in self.recovered.tables.all() {
             let own = rows.read(|rows| TableUsage {
                 rows: rows.len() as u64,
