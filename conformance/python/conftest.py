@@ -23,6 +23,11 @@ def kinesis(server):
     return clients.client(server.endpoint)
 
 
+@pytest.fixture(scope="session")
+def firehose(server):
+    return clients.client(server.endpoint, service="firehose")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield

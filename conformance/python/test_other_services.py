@@ -128,7 +128,6 @@ ELSEWHERE = [
     ("sns", "list_topics", {}, "SNS", "SNS"),
     ("sqs", "list_queues", {}, "SQS", "SQS"),
     ("sts", "get_session_token", {}, "STS", "STS"),
-    ("firehose", "list_delivery_streams", {}, "Data Firehose", "FIREHOSE"),
     ("codebuild", "list_projects", {}, "codebuild", "CODEBUILD"),
 ]
 

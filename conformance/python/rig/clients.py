@@ -7,7 +7,7 @@ from rig import marks
 from rig.server import KEY_ID, REGION, SECRET
 
 
-def client(endpoint, region=REGION, key_id=KEY_ID, secret=SECRET, **config):
+def client(endpoint, region=REGION, key_id=KEY_ID, secret=SECRET, service="kinesis", **config):
     """A client that says at once what the server says: no retries, nothing validated here."""
     settings = {
         "retries": {"total_max_attempts": 1},
@@ -17,17 +17,17 @@ def client(endpoint, region=REGION, key_id=KEY_ID, secret=SECRET, **config):
         **config,
     }
     made = boto3.client(
-        "kinesis",
+        service,
         endpoint_url=endpoint,
         region_name=region,
         aws_access_key_id=key_id,
         aws_secret_access_key=secret,
         config=Config(**settings),
     )
-    made.meta.events.register("after-call.kinesis.*", _mark)
+    made.meta.events.register(f"after-call.{service}.*", _mark)
     return made
 
 
 def _mark(http_response, model, **_):
     if http_response.status_code == 200:
-        marks.note(model.name)
+        marks.note(model.name, model.service_model.service_name)

@@ -15,7 +15,8 @@ from rig.server import KEY_ID, REGION, SECRET
 
 JSON = "application/x-amz-json-1.1"
 CBOR = "application/x-amz-cbor-1.1"
-TARGET = "Kinesis_20131202."
+TARGETS = {"kinesis": "Kinesis_20131202.", "firehose": "Firehose_20150804."}
+TARGET = TARGETS["kinesis"]
 
 
 def read_cbor(body: bytes):
@@ -95,19 +96,21 @@ def send(address, method, headers, body, path="/", timeout=30) -> Answer:
 class RawClient:
     """Calls operations by name, in JSON or CBOR, with bodies that are values or already bytes."""
 
-    def __init__(self, server, content_type=JSON):
+    def __init__(self, server, content_type=JSON, service="kinesis"):
         self.server = server
         self.content_type = content_type
+        self.service = service
 
     def call(self, operation, value=None, body=None, headers=None, **signing) -> Answer:
         if body is None:
             body = cbor2.dumps(value) if self.content_type == CBOR else json.dumps(value).encode()
-        given = {"Content-Type": self.content_type, "X-Amz-Target": TARGET + operation}
+        given = {"Content-Type": self.content_type, "X-Amz-Target": TARGETS[self.service] + operation}
         given.update(headers or {})
+        signing = {"service": self.service, **signing}
         signed = signed_headers(self.server.endpoint, body, given, **signing)
         answer = send(self.server.address, "POST", signed, body)
         if answer.status == 200:
-            marks.note(operation)
+            marks.note(operation, self.service)
         return answer
 
     def value(self, operation, value):

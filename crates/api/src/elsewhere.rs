@@ -31,7 +31,6 @@ pub static ELSEWHERE: &[Elsewhere] = &[
     service("elasticloadbalancing", "Elastic Load Balancing", "ELASTIC_LOAD_BALANCING_V2"),
     service("es", "OpenSearch Service", "OPENSEARCH"),
     service("events", "EventBridge", "EVENTBRIDGE"),
-    service("firehose", "Data Firehose", "FIREHOSE"),
     service("glue", "Glue", "GLUE"),
     service("iam", "IAM", "IAM"),
     service("kinesisanalytics", "Kinesis Data Analytics", "KINESIS_ANALYTICS_V2"),

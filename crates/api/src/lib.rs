@@ -4,6 +4,7 @@
 //! knows; what the caller is told, `faults.rs` says.
 
 pub mod elsewhere;
+pub mod firehose;
 pub mod injection;
 pub mod kinesis;
 pub mod monitoring;

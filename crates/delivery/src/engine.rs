@@ -6,17 +6,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use model::firehose::shapes::DestinationDescription;
-use stdx::{Clock, Entropy, UnixMillis};
+use stdx::{Clock, Entropy, UnixMillis, task};
 use store::{Commit, CommitError, Expect, LogId, RowWrite, Store};
 use streams::{Streams, World};
+use tokio::sync::Notify;
 
 use crate::error::Error;
-use crate::limits::CHANGE_TRIES_MAX;
+use crate::limits::{CHANGE_TRIES_MAX, STREAMS_MAX};
 use crate::name::DeliveryStreamName;
 use crate::outside::{Functions, ObjectStore};
-use crate::rows::{DeliveryStreamRow, EncryptionRow, Source, Status};
+use crate::rows::{DeliveryStreamRow, EncryptionRow, Secrets, Source, Status, Tags};
 use crate::stream::{DeliveryStream, DeliveryStreamState};
-use crate::tables;
+use crate::{tables, transitions};
 
 /// What an operator may choose.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,9 +36,9 @@ pub struct NewDeliveryStream {
     /// Where they go, with every default filled in.
     pub destination: DestinationDescription,
     /// Secrets of the destination that no description shows.
-    pub secrets: BTreeMap<String, String>,
+    pub secrets: Secrets,
     /// Its tags.
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
     /// Its encryption.
     pub encryption: EncryptionRow,
 }
@@ -46,7 +47,10 @@ pub struct NewDeliveryStream {
 #[derive(Clone, Debug)]
 pub enum NewSource {
     /// From PutRecord and PutRecordBatch.
-    DirectPut,
+    DirectPut {
+        /// What is meant to be put, in MiB a second.
+        throughput_hint_mibps: Option<u32>,
+    },
     /// From elsewhere.
     Other(Source),
 }
@@ -63,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) functions: Arc<dyn Functions>,
+    /// Told when something has been put off by `--state-delay`.
+    pub(crate) pending: Arc<Notify>,
     directory: RwLock<BTreeMap<DeliveryStreamName, Arc<DeliveryStream>>>,
 }
 
@@ -86,8 +92,21 @@ impl Delivery {
             directory.insert(name.clone(), Arc::new(DeliveryStream::new(name, state)));
         }
         let directory = RwLock::new(directory);
-        let inner = Inner { store, streams, clock, entropy, config, objects, functions, directory };
-        Ok(Delivery(Arc::new(inner)))
+        let pending = Arc::default();
+        let inner = Inner {
+            store,
+            streams,
+            clock,
+            entropy,
+            config,
+            objects,
+            functions,
+            pending,
+            directory,
+        };
+        let inner = Arc::new(inner);
+        task::spawn(transitions::run(Arc::downgrade(&inner)));
+        Ok(Delivery(inner))
     }
 
     /// The service's time.
@@ -113,6 +132,12 @@ impl Delivery {
         own.take(count_max).map(|(_, stream)| Arc::clone(stream)).collect()
     }
 
+    /// Every delivery stream there is.
+    pub(crate) fn all(&self) -> Vec<Arc<DeliveryStream>> {
+        let directory = self.0.directory.read().unwrap_or_else(PoisonError::into_inner);
+        directory.values().map(Arc::clone).collect()
+    }
+
     /// Creates a delivery stream.
     ///
     /// # Errors
@@ -125,13 +150,14 @@ impl Delivery {
         if self.stream(&name).is_ok() {
             return Err(Error::Exists(name));
         }
+        self.check_stream_quota(&name)?;
         let mut opens = Vec::new();
-        let source = match new.source {
-            NewSource::Other(source) => source,
-            NewSource::DirectPut => {
+        let (source, throughput_hint_mibps) = match new.source {
+            NewSource::Other(source) => (source, None),
+            NewSource::DirectPut { throughput_hint_mibps } => {
                 let log = self.0.store.new_log_id();
                 opens.push(log);
-                Source::DirectPut { log: log.0 }
+                (Source::DirectPut { log: log.0 }, throughput_hint_mibps)
             }
         };
         let now = self.now();
@@ -148,6 +174,7 @@ impl Delivery {
             secrets: new.secrets,
             tags: new.tags,
             encryption: new.encryption,
+            throughput_hint_mibps,
         };
         let rows = vec![RowWrite::put::<tables::DeliveryStreams>(&name, &row, Expect::Absent)];
         let version = match self.0.store.commit(Commit { rows, opens, ..Commit::default() }).await {
@@ -160,7 +187,21 @@ impl Delivery {
         let stream = Arc::new(DeliveryStream::new(name.clone(), state));
         let mut directory = self.0.directory.write().unwrap_or_else(PoisonError::into_inner);
         directory.insert(name, Arc::clone(&stream));
+        self.0.pending.notify_one();
         Ok(stream)
+    }
+
+    /// Whether an account may have one more in a region.
+    fn check_stream_quota(&self, name: &DeliveryStreamName) -> Result<(), Error> {
+        if !self.0.config.limits {
+            return Ok(());
+        }
+        let streams = self.list(&name.world, "", usize::MAX);
+        if streams.len() < STREAMS_MAX {
+            return Ok(());
+        }
+        let names = streams.iter().map(|stream| stream.name.to_string()).collect();
+        Err(Error::StreamLimit { limit: STREAMS_MAX, names })
     }
 
     /// Plans a change of a row on its newest state and commits it, again until no other change came
@@ -196,11 +237,33 @@ impl Delivery {
         Err(Error::Contended(stream.name.clone()))
     }
 
-    /// Deletes a delivery stream with everything that is not delivered yet.
+    /// Deletes a delivery stream with everything that is not delivered yet, at once or when
+    /// `--state-delay` is over. One that is going already goes on doing so.
     ///
     /// # Errors
-    /// The store's.
+    /// [`Error::NotActive`] while it is being created; the store's.
     pub async fn delete(&self, stream: &DeliveryStream) -> Result<(), Error> {
+        let status = stream.state().row.status;
+        if status == Status::Creating {
+            return Err(Error::NotActive(stream.name.clone()));
+        }
+        let delay = self.0.config.state_delay;
+        if delay.is_zero() {
+            return self.remove(stream).await;
+        }
+        let due_ms = Some(self.now().after(delay).0);
+        self.change(stream, |state| {
+            let row = &state.row;
+            let going = DeliveryStreamRow { status: Status::Deleting, due_ms, ..row.clone() };
+            Ok((row.status != Status::Deleting).then_some(going))
+        })
+        .await?;
+        self.0.pending.notify_one();
+        Ok(())
+    }
+
+    /// Takes a delivery stream away.
+    pub(crate) async fn remove(&self, stream: &DeliveryStream) -> Result<(), Error> {
         let row = &stream.state().row;
         let rows = vec![RowWrite::delete::<tables::DeliveryStreams>(&stream.name, Expect::Any)];
         let forgets = match row.source {
@@ -214,7 +277,7 @@ impl Delivery {
     }
 }
 
-fn encode(destination: &DestinationDescription) -> String {
+pub(crate) fn encode(destination: &DestinationDescription) -> String {
     serde_json::to_string(destination).expect("a shape is JSON")
 }
 

@@ -38,6 +38,12 @@ pub enum Error {
         /// The caller's.
         given: String,
     },
+    /// More tags than it may have.
+    TagLimit(DeliveryStreamName),
+    /// Its encryption is just being switched on or off.
+    EncryptionChanging(DeliveryStreamName),
+    /// Its encryption has been switched as often as it may be in a day.
+    EncryptionLimit(DeliveryStreamName),
     /// Other changes came between too often.
     Contended(DeliveryStreamName),
     /// More of this than `--limits aws` allows.

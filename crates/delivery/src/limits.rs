@@ -7,6 +7,18 @@ pub const CHANGE_TRIES_MAX: usize = 32;
 /// How long a change that lost a race waits for the winner's state, each time.
 pub const NEW_STATE_WAIT: Duration = Duration::from_secs(5);
 
+/// Delivery streams of an account in a region (API reference, CreateDeliveryStream).
+pub const STREAMS_MAX: usize = 5_000;
+/// Tags of a delivery stream (API reference, TagDeliveryStream).
+pub const TAGS_MAX: usize = 50;
+/// How often encryption may be switched on or off in a day (API reference,
+/// StartDeliveryStreamEncryption).
+pub const ENCRYPTION_CHANGES_MAX: usize = 25;
+/// How long a switch takes to be effective, at most (API reference, StartDeliveryStreamEncryption).
+pub const ENCRYPTION_CHANGE_LASTS_MAX: Duration = Duration::from_secs(5);
+/// What a daily quota looks back on.
+pub const QUOTA_WINDOW: Duration = Duration::from_hours(24);
+
 /// Bytes that one block of a `snappy-java` stream holds (snappy-java's default block size).
 pub const XERIAL_BLOCK_BYTES: usize = 32 * 1024;
 /// Bytes that one block of a Hadoop Snappy stream holds (Hadoop's default buffer of 256 KiB, less the

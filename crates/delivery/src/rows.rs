@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
+/// Tags, in the order in which their keys were first given.
+pub type Tags = Vec<(String, String)>;
+/// Secrets of a destination that no description shows, by member, such as `Password`.
+pub type Secrets = BTreeMap<String, String>;
+
 /// What is happening to a delivery stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
@@ -54,7 +59,7 @@ pub enum Source {
 }
 
 /// How what has been put is encrypted, as DescribeDeliveryStream shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct EncryptionRow {
     /// Whether it is on.
@@ -99,13 +104,16 @@ pub struct DeliveryStreamRow {
     /// Where they go: the model's `DestinationDescription`, as JSON, with every default filled in.
     #[n(7)]
     pub destination: String,
-    /// Secrets of the destination that no description shows, by member, such as `Password`.
+    /// The destination's secrets.
     #[cbor(n(8), default, skip_if = "BTreeMap::is_empty")]
-    pub secrets: BTreeMap<String, String>,
+    pub secrets: Secrets,
     /// Its tags.
-    #[cbor(n(9), default, skip_if = "BTreeMap::is_empty")]
-    pub tags: BTreeMap<String, String>,
+    #[cbor(n(9), default, skip_if = "Vec::is_empty")]
+    pub tags: Tags,
     /// Its encryption.
     #[n(10)]
     pub encryption: EncryptionRow,
+    /// What whoever puts records means to put, in MiB a second: a hint that is only shown.
+    #[n(11)]
+    pub throughput_hint_mibps: Option<u32>,
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::firehose::Firehose;
 use api::kinesis::{InjectedFaults, Kinesis};
 use api::operator::{self, Operator, VirtualClock};
 use delivery::{Delivery, ObjectStore};
@@ -212,7 +213,8 @@ impl Server {
             is_development: config.development,
             moving: tokio::sync::Mutex::default(),
         });
-        let services = services(streams, token_key, clock_moved, &injected, &telemetry, &entropy);
+        let engines = (streams, delivery);
+        let services = services(engines, token_key, clock_moved, &injected, &telemetry, &entropy);
         let front = Front::bind(
             &FrontConfig {
                 certificates: Some(shown.certificates.clone()),
@@ -342,7 +344,7 @@ fn open_delivery(
 
 /// Everything that is answered for.
 fn services(
-    streams: Streams,
+    (streams, delivery): (Streams, Delivery),
     token_key: [u8; 32],
     clock: Arc<dyn VirtualClock>,
     injected: &Option<Arc<InjectedFaults>>,
@@ -360,6 +362,7 @@ fn services(
     let monitoring = api::monitoring::Monitoring::endpoints(telemetry);
     vec![
         Service { profile: &model::kinesis::SERVICE, endpoints: kinesis },
+        Service { profile: &model::firehose::SERVICE, endpoints: Firehose::endpoints(delivery) },
         Service { profile: &api::monitoring::SERVICE, endpoints: monitoring },
         Service { profile: &api::sts::SERVICE, endpoints: api::sts::Sts::endpoints() },
         Service { profile: &operator::SERVICE, endpoints: operator.endpoints() },

@@ -11,20 +11,36 @@ use crate::Failure;
 
 /// Set to write the marks instead of comparing them.
 const REWRITE: &str = "LEVADA_WRITE_MARKS";
-const HEADING: &str = "[kinesis.proven]";
 
-/// Suites by operation.
+/// Suites by operation, such as `kinesis.PutRecord`.
 type Proven = BTreeMap<String, BTreeSet<String>>;
 
+/// By service.
 #[derive(Debug, Deserialize)]
-struct Coverage {
-    kinesis: Marks,
-}
+#[serde(transparent)]
+struct Coverage(BTreeMap<String, Marks>);
 
 #[derive(Debug, Deserialize)]
 struct Marks {
     served: BTreeSet<String>,
     proven: Proven,
+}
+
+impl Coverage {
+    fn served(&self) -> impl Iterator<Item = String> {
+        self.0.iter().flat_map(|(service, marks)| {
+            marks.served.iter().map(move |operation| format!("{service}.{operation}"))
+        })
+    }
+
+    fn proven(&self) -> Proven {
+        let all = self.0.iter().flat_map(|(service, marks)| {
+            let proven = marks.proven.iter();
+            proven
+                .map(move |(operation, suites)| (format!("{service}.{operation}"), suites.clone()))
+        });
+        all.collect()
+    }
 }
 
 /// Where a suite writes the operations it called in tests that passed.
@@ -45,8 +61,9 @@ pub(super) fn forget(setting: &Setting) -> Result<(), Failure> {
 pub(super) fn compare(setting: &Setting) -> Result<Outcome, Failure> {
     let path = setting.root.join("models/coverage.toml");
     let text = std::fs::read_to_string(&path)?;
-    let claimed = toml::from_str::<Coverage>(&text)?.kinesis;
-    let mut proven = claimed.proven.clone();
+    let coverage = toml::from_str::<Coverage>(&text)?;
+    let claimed = coverage.proven();
+    let mut proven = claimed.clone();
     let mut missing = 0;
     for suite in suites::SUITES {
         let Ok(marks) = std::fs::read_to_string(file(setting, suite.name)) else {
@@ -60,9 +77,9 @@ pub(super) fn compare(setting: &Setting) -> Result<Outcome, Failure> {
         crate::codegen::run(&[])?;
         return Ok(Outcome::one(true).with_note("rewritten"));
     }
-    let mut wrong = differences(&claimed.proven, &proven);
+    let mut wrong = differences(&claimed, &proven);
     if missing == 0 {
-        let unproven = claimed.served.iter().filter(|name| !proven.contains_key(*name));
+        let unproven = coverage.served().filter(|name| !proven.contains_key(name));
         wrong.extend(unproven.map(|name| format!("{name} is served, but no suite calls it")));
     }
     for line in &wrong {
@@ -107,16 +124,22 @@ fn differences(claimed: &Proven, proven: &Proven) -> Vec<String> {
     lost.chain(new).collect()
 }
 
-/// The file with its table of proofs replaced; everything else stays as people wrote it.
+/// The file with its tables of proofs replaced; everything else stays as people wrote it.
 fn rewritten(text: &str, proven: &Proven) -> String {
-    let (before, after) = text.split_once(HEADING).unwrap_or((text, ""));
-    let rest = after.find("\n[").map_or("", |at| &after[at..]);
-    let mut table = String::new();
-    for (operation, suites) in proven {
-        let names: Vec<String> = suites.iter().map(|suite| format!("\"{suite}\"")).collect();
-        table += &format!("{operation} = [{}]\n", names.join(", "));
-    }
-    format!("{before}{HEADING}\n{table}{rest}")
+    let services: BTreeSet<&str> =
+        proven.keys().filter_map(|name| Some(name.split_once('.')?.0)).collect();
+    services.iter().fold(text.to_owned(), |text, service| {
+        let heading = format!("[{service}.proven]");
+        let (before, after) = text.split_once(&heading).unwrap_or((&text, ""));
+        let rest = after.find("\n[").map_or("", |at| &after[at..]);
+        let mut table = String::new();
+        for (name, suites) in proven {
+            let Some(operation) = name.strip_prefix(&format!("{service}.")) else { continue };
+            let names: Vec<String> = suites.iter().map(|suite| format!("\"{suite}\"")).collect();
+            table += &format!("{operation} = [{}]\n", names.join(", "));
+        }
+        format!("{before}{heading}\n{table}{rest}")
+    })
 }
 
 #[cfg(test)]
@@ -126,16 +149,16 @@ mod tests {
     #[test]
     fn marks_are_compared_and_rewritten() {
         let mut claimed = Proven::new();
-        replace(&mut claimed, "boto3", "A\nB\n");
+        replace(&mut claimed, "boto3", "k.A\nk.B\n");
         let mut proven = claimed.clone();
-        replace(&mut proven, "boto3", "B\nC\n");
-        replace(&mut proven, "cbor", "B\n");
-        assert_eq!(differences(&claimed, &proven).len(), 3);
+        replace(&mut proven, "boto3", "k.B\nk.C\nf.C\n");
+        replace(&mut proven, "cbor", "k.B\n");
+        assert_eq!(differences(&claimed, &proven).len(), 4);
         let text =
-            "# why\n[kinesis]\nserved = []\n\n[kinesis.proven]\nA = [\"boto3\"]\n\n[other]\n";
+            "# why\n[k]\nserved = []\n\n[k.proven]\nA = [\"boto3\"]\n\n[f.proven]\n\n[other]\n";
         assert_eq!(
             rewritten(text, &proven),
-            "# why\n[kinesis]\nserved = []\n\n[kinesis.proven]\nB = [\"boto3\", \"cbor\"]\nC = [\"boto3\"]\n\n[other]\n"
+            "# why\n[k]\nserved = []\n\n[k.proven]\nB = [\"boto3\", \"cbor\"]\nC = [\"boto3\"]\n\n[f.proven]\nC = [\"boto3\"]\n\n[other]\n"
         );
     }
 }
