@@ -18,5 +18,8 @@ pub const VARCHAR_LENGTH_MAX: u32 = 65_535;
 pub const BLOCK_BYTES_DEFAULT: usize = 256 * 1024 * 1024;
 /// Bytes of a page (API reference, `ParquetSerDe`).
 pub const PAGE_BYTES_DEFAULT: usize = 1024 * 1024;
-/// Levels that a column encodes at a time. Ours: more do not pay, fewer check a page's size too often.
+/// Levels that a column encodes at a time. Ours: more do not pay.
 pub const WRITE_BATCH_LEVELS: usize = 4096;
+/// Bytes that a column encodes at a time, of which the size of a page is watched between two. Ours: no
+/// more than the smallest page.
+pub const WRITE_BATCH_BYTES: usize = 64 * 1024;
