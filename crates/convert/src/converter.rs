@@ -9,7 +9,7 @@ use parquet::file::writer::SerializedFileWriter;
 
 use crate::column_type::{Column, ColumnType};
 use crate::failure::RecordFailure;
-use crate::leaf::Mark;
+use crate::leaf::{Mark, Measure};
 use crate::options::{Options, Parquet};
 use crate::rules::Deserializer;
 use crate::schema::TableSchema;
@@ -112,7 +112,7 @@ impl Converter {
             rows += 1;
         }
         self.rows += rows;
-        self.column_bytes = self.shredder.leaves.iter().map(|leaf| leaf.held_bytes()).sum();
+        self.column_bytes = self.shredder.leaves.iter().map(|leaf| leaf.bytes(Measure::Used)).sum();
         if self.column_bytes >= self.parquet.block_bytes
             && self.broken.is_none()
             && let Err(error) = self.write_row_group()
@@ -127,10 +127,13 @@ impl Converter {
         self.rows
     }
 
-    /// Bytes of memory in use: columns that are not encoded yet, of at most a block and a record, and
-    /// what is encoded. [`Converter::finish`] takes up to once more the columns' bytes for a moment.
+    /// Bytes of memory that are held: for columns that are not encoded yet (of at most a block and a
+    /// record, of which as much again may be reserved), and for the file so far. A row group on its way
+    /// into the file takes, besides, its largest column once more.
     pub fn held_bytes(&self) -> usize {
-        self.column_bytes + self.file.inner().capacity() + self.tape.held_bytes()
+        let leaves = self.shredder.leaves.iter();
+        let columns: usize = leaves.map(|leaf| leaf.bytes(Measure::Reserved)).sum();
+        columns + self.file.inner().capacity() + self.tape.held_bytes()
     }
 
     /// The file; none if it has no rows.
@@ -167,7 +170,8 @@ impl Converter {
     fn pad(&mut self) -> Result<(), ConverterError> {
         let rest = self.file.bytes_written() % self.parquet.block_bytes;
         let gap = self.parquet.block_bytes - rest;
-        if rest > 0 && gap <= self.parquet.max_padding_bytes {
+        let is_first = self.file.flushed_row_groups().is_empty();
+        if !is_first && rest > 0 && gap <= self.parquet.max_padding_bytes {
             self.file
                 .write_all(&vec![0; gap])
                 .map_err(|error| ConverterError::Write(error.to_string()))?;

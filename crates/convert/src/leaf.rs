@@ -47,6 +47,23 @@ pub(crate) struct Leaf {
     pub(crate) max_definition: u8,
 }
 
+/// Which bytes are counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Measure {
+    Used,
+    Reserved,
+}
+
+impl Measure {
+    fn bytes<T>(self, values: &Vec<T>) -> usize {
+        let count = match self {
+            Measure::Used => values.len(),
+            Measure::Reserved => values.capacity(),
+        };
+        count * size_of::<T>()
+    }
+}
+
 /// How far a column had come.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mark {
@@ -115,19 +132,20 @@ impl Leaf {
         }
     }
 
-    /// Bytes of values and levels.
-    pub(crate) fn held_bytes(&self) -> usize {
+    /// Bytes of values and levels, or of the memory that is reserved for them.
+    pub(crate) fn bytes(&self, of: Measure) -> usize {
         let values = match &self.values {
-            Values::Bool(values) => values.len(),
-            Values::Int32(values) => values.len() * size_of::<i32>(),
-            Values::Int64(values) => values.len() * size_of::<i64>(),
-            Values::Int96(values) => values.len() * size_of::<Int96>(),
-            Values::Float(values) => values.len() * size_of::<f32>(),
-            Values::Double(values) => values.len() * size_of::<f64>(),
-            Values::Bytes { data, ends } => data.len() + ends.len() * size_of::<u32>(),
-            Values::Fixed { data, .. } => data.len(),
+            Values::Bool(values) => of.bytes(values),
+            Values::Int32(values) => of.bytes(values),
+            Values::Int64(values) => of.bytes(values),
+            Values::Int96(values) => of.bytes(values),
+            Values::Float(values) => of.bytes(values),
+            Values::Double(values) => of.bytes(values),
+            Values::Bytes { data, ends } => of.bytes(data) + of.bytes(ends),
+            Values::Fixed { data, .. } => of.bytes(data),
         };
-        values + self.definitions.len() * if self.repetitions.is_some() { 2 } else { 1 }
+        let repetitions = self.repetitions.as_ref().map_or(0, |levels| of.bytes(levels));
+        values + of.bytes(&self.definitions) + repetitions
     }
 
     /// Encodes the column, and lets go of its values.
@@ -168,11 +186,11 @@ impl Leaf {
             Values::Bytes { data, ends } => {
                 let values =
                     Texts { data: std::mem::take(data).into(), ends: std::mem::take(ends) };
-                levels.write(column.typed::<ByteArrayType>(), values)
+                levels.write(column.typed::<ByteArrayType>(), &values)
             }
             Values::Fixed { data, width } => {
                 let values = Widths { data: std::mem::take(data).into(), width: *width };
-                levels.write(column.typed::<FixedLenByteArrayType>(), values)
+                levels.write(column.typed::<FixedLenByteArrayType>(), &values)
             }
         }
     }
@@ -186,7 +204,7 @@ trait Batches<T> {
     fn bytes_of(&self, index: usize) -> usize;
 }
 
-impl<T: Clone> Batches<T> for &[T] {
+impl<T: Clone> Batches<T> for [T] {
     fn fill(&self, range: Range<usize>, batch: &mut Vec<T>) {
         batch.extend_from_slice(&self[range]);
     }
@@ -246,7 +264,7 @@ impl Levels {
     fn write<T: DataType>(
         &self,
         column: &mut ColumnWriterImpl<'_, T>,
-        values: impl Batches<T::T>,
+        values: &(impl Batches<T::T> + ?Sized),
     ) -> Result<(), ParquetError> {
         let mut batch: Vec<T::T> = Vec::new();
         let (mut definitions, mut repetitions) = (Vec::new(), Vec::new());

@@ -239,79 +239,61 @@ impl Builder<'_> {
         primitive: &ColumnType,
         place: Place<'_>,
     ) -> Result<(NodeKind, Type), ParquetError> {
-        let bytes = || Values::Bytes { data: Vec::new(), ends: Vec::new() };
-        let text = |most: Option<u32>, is_padded| LeafKind::Text {
-            most: most.map(|most| most as usize),
-            is_padded,
-        };
-        let integer = |bit_width| LogicalType::Integer { bit_width, is_signed: true };
-        let (physical, logical, kind, values) = match primitive {
-            ColumnType::Boolean => {
-                (Physical::BOOLEAN, None, LeafKind::Boolean, Values::Bool(Vec::new()))
-            }
-            ColumnType::TinyInt => {
-                let kind = LeafKind::Integer(BYTE);
-                (Physical::INT32, Some(integer(8)), kind, Values::Int32(Vec::new()))
-            }
-            ColumnType::SmallInt => {
-                let kind = LeafKind::Integer(SHORT);
-                (Physical::INT32, Some(integer(16)), kind, Values::Int32(Vec::new()))
-            }
-            ColumnType::Int => {
-                (Physical::INT32, None, LeafKind::Integer(INT), Values::Int32(Vec::new()))
-            }
-            ColumnType::BigInt => {
-                (Physical::INT64, None, LeafKind::Integer(LONG), Values::Int64(Vec::new()))
-            }
-            ColumnType::Float => {
-                (Physical::FLOAT, None, LeafKind::Float, Values::Float(Vec::new()))
-            }
-            ColumnType::Double => {
-                (Physical::DOUBLE, None, LeafKind::Double, Values::Double(Vec::new()))
-            }
-            ColumnType::Decimal { precision, scale } => {
-                let (precision, scale) = (*precision, *scale);
-                let logical = LogicalType::Decimal {
-                    scale: i32::from(scale),
-                    precision: i32::from(precision),
-                };
-                let values = Values::Fixed { data: Vec::new(), width: bytes_of(precision) };
-                let kind = LeafKind::Decimal { precision, scale };
-                (Physical::FIXED_LEN_BYTE_ARRAY, Some(logical), kind, values)
-            }
-            ColumnType::Char(most) => {
-                let kind = text(Some(*most), true);
-                (Physical::BYTE_ARRAY, Some(LogicalType::String), kind, bytes())
-            }
-            ColumnType::Varchar(most) => {
-                let kind = text(Some(*most), false);
-                (Physical::BYTE_ARRAY, Some(LogicalType::String), kind, bytes())
-            }
-            ColumnType::Binary => (Physical::BYTE_ARRAY, None, text(None, false), bytes()),
-            ColumnType::Date => {
-                let logical = Some(LogicalType::Date);
-                (Physical::INT32, logical, LeafKind::Date, Values::Int32(Vec::new()))
-            }
-            ColumnType::Timestamp => {
-                (Physical::INT96, None, LeafKind::Timestamp, Values::Int96(Vec::new()))
-            }
-            // The others are no primitives.
-            _ => {
-                let kind = text(None, false);
-                (Physical::BYTE_ARRAY, Some(LogicalType::String), kind, bytes())
-            }
-        };
-        let width = if let Values::Fixed { width, .. } = &values { *width as i32 } else { -1 };
+        let (physical, logical, kind, values) = column(primitive);
         let mut builder = Type::primitive_type_builder(place.name, physical)
             .with_repetition(place.repetition_type())
-            .with_length(width)
             .with_logical_type(logical);
+        if let Values::Fixed { width, .. } = &values {
+            builder = builder.with_length(*width as i32);
+        }
         if let ColumnType::Decimal { precision, scale } = primitive {
             builder = builder.with_precision(i32::from(*precision)).with_scale(i32::from(*scale));
         }
         let max_definition = place.definition + u8::from(!place.is_required);
         self.leaves.push(Leaf::new(values, max_definition, place.repetition > 0));
         Ok((NodeKind::Leaf(kind), builder.build()?))
+    }
+}
+
+/// How Parquet holds a primitive type, which the type means there, how values become it, and none.
+fn column(primitive: &ColumnType) -> (Physical, Option<LogicalType>, LeafKind, Values) {
+    let bytes = Values::Bytes { data: Vec::new(), ends: Vec::new() };
+    let text = |most: Option<u32>, is_padded| LeafKind::Text {
+        most: most.map(|most| most as usize),
+        is_padded,
+    };
+    let string = Some(LogicalType::String);
+    let integer = |bit_width| Some(LogicalType::Integer { bit_width, is_signed: true });
+    let int32 = Values::Int32(Vec::new());
+    match *primitive {
+        ColumnType::Boolean => {
+            (Physical::BOOLEAN, None, LeafKind::Boolean, Values::Bool(Vec::new()))
+        }
+        ColumnType::TinyInt => (Physical::INT32, integer(8), LeafKind::Integer(BYTE), int32),
+        ColumnType::SmallInt => (Physical::INT32, integer(16), LeafKind::Integer(SHORT), int32),
+        ColumnType::Int => (Physical::INT32, None, LeafKind::Integer(INT), int32),
+        ColumnType::BigInt => {
+            (Physical::INT64, None, LeafKind::Integer(LONG), Values::Int64(Vec::new()))
+        }
+        ColumnType::Float => (Physical::FLOAT, None, LeafKind::Float, Values::Float(Vec::new())),
+        ColumnType::Double => {
+            (Physical::DOUBLE, None, LeafKind::Double, Values::Double(Vec::new()))
+        }
+        ColumnType::Decimal { precision, scale } => (
+            Physical::FIXED_LEN_BYTE_ARRAY,
+            Some(LogicalType::Decimal { scale: scale.into(), precision: precision.into() }),
+            LeafKind::Decimal { precision, scale },
+            Values::Fixed { data: Vec::new(), width: bytes_of(precision) },
+        ),
+        ColumnType::Char(most) => (Physical::BYTE_ARRAY, string, text(Some(most), true), bytes),
+        ColumnType::Varchar(most) => (Physical::BYTE_ARRAY, string, text(Some(most), false), bytes),
+        ColumnType::Binary => (Physical::BYTE_ARRAY, None, text(None, false), bytes),
+        ColumnType::Date => (Physical::INT32, Some(LogicalType::Date), LeafKind::Date, int32),
+        ColumnType::Timestamp => {
+            (Physical::INT96, None, LeafKind::Timestamp, Values::Int96(Vec::new()))
+        }
+        // Nothing but text is left: the others are no primitives.
+        _ => (Physical::BYTE_ARRAY, string, text(None, false), bytes),
     }
 }
 

@@ -405,7 +405,12 @@ impl Scanner<'_> {
             }
         };
         let middle = rest[1..].iter().take(length - 1).position(|byte| byte & 0xc0 != 0x80);
-        let at = self.valid.len() + 1 + middle.unwrap_or(0);
+        let at = match middle {
+            Some(index) => self.valid.len() + 1 + index,
+            None if rest.len() < length => self.bytes.len(),
+            // A character written in too many bytes, or half of a pair.
+            None => self.valid.len() + 1,
+        };
         match self.bytes.get(at) {
             Some(byte) => {
                 let message = format!("Invalid UTF-8 middle byte 0x{byte:x}");
