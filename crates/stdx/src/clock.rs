@@ -209,6 +209,7 @@ impl Clock {
                 return;
             }
             tokio::select! {
+                biased;
                 () = self.sleep(left) => {}
                 _ = moved.changed() => {}
             }

@@ -72,10 +72,11 @@ mod read_tests;
 mod room_tests;
 #[cfg(test)]
 mod scale_tests;
-#[cfg(test)]
+#[cfg(any(test, feature = "simulation"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "the store's own tests use all of it"))]
 mod sim_disk;
-#[cfg(test)]
-mod simulation;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation;
 #[cfg(test)]
 mod workload;
 

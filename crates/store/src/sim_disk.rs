@@ -1,5 +1,6 @@
 //! A disk for tests: it remembers every operation, so that every state a crash could leave behind
 //! can be made from them.
+#![allow(clippy::unwrap_used, reason = "it exists for tests")]
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;

@@ -55,6 +55,8 @@ struct Handle {
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// The private files of a store in memory.
     memory_files: Mutex<HashMap<String, Vec<u8>>>,
+    /// Nobody but a test drives it, by steps: a read waits for no other thread.
+    by_hand: bool,
 }
 
 impl Drop for Handle {
@@ -91,15 +93,26 @@ impl Store {
             doing: "start the store's threads".to_owned(),
             source,
         })?;
+        Ok(Store::of(core, threads, false))
+    }
+
+    /// A handle to a store that somebody drives step by step.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn by_hand(core: Arc<Core>) -> Store {
+        Store::of(core, Vec::new(), true)
+    }
+
+    fn of(core: Arc<Core>, threads: Vec<JoinHandle<()>>, by_hand: bool) -> Store {
         let permits = |bytes: u64| Semaphore::new(bytes as usize / PERMIT_BYTES);
-        Ok(Store(Arc::new(Handle {
+        Store(Arc::new(Handle {
             permits: permits(core.config.queue_bytes_max),
             reads: Arc::new(permits(core.config.read_bytes_max)),
             blob_calls: Arc::new(Semaphore::new(BLOB_CALLS_MAX)),
             core,
             threads: Mutex::new(threads),
             memory_files: Mutex::default(),
-        })))
+            by_hand,
+        }))
     }
 
     /// A name for a log that a commit will open, never used before.
@@ -172,7 +185,7 @@ impl Store {
         from: ReadFrom,
         budget: ReadBudget,
     ) -> Result<ReadPage, ReadError> {
-        if let Some(page) = self.0.core.read_page(log, from, budget, false)? {
+        if let Some(page) = self.0.core.read_page(log, from, budget, self.0.by_hand)? {
             return Ok(page);
         }
         let core = Arc::clone(&self.0.core);

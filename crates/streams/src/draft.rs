@@ -8,6 +8,7 @@ use store::LogId;
 
 use crate::engine::Plan;
 use crate::keyspace::{HashKey, HashRange};
+use crate::mutant::{self, Mutant};
 use crate::rows::StreamRow;
 use crate::shard::Shard;
 use crate::stream::{Status, StreamState};
@@ -64,13 +65,15 @@ impl<'a> Draft<'a> {
         // even when a child is split within the second of its birth.
         let adjacent_birth = adjacent_parent.map_or(0, |adjacent| adjacent.created_seconds);
         let latest_birth = parent.created_seconds.max(adjacent_birth);
+        let born = self.now.seconds().max(latest_birth) + 1;
+        let same = mutant::is_on(Mutant::SameBirth);
         let child = Arc::new(Shard {
             index: self.shards_made,
             log: (self.new_log)(),
             range,
             parent: Some(parent.index),
             adjacent_parent: adjacent_parent.map(|adjacent| adjacent.index),
-            created_seconds: self.now.seconds().max(latest_birth) + 1,
+            created_seconds: if same { latest_birth } else { born },
             closed: None,
             traffic: Arc::default(),
         });
@@ -83,6 +86,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn finish(self) -> Plan {
         let was_there = |shard: &Shard| self.state.shards.get(shard.index).is_some();
         let shards: Vec<_> = self.changed.values().cloned().collect();
+        let is_closed = |shard: &Shard| !shard.is_open() && !mutant::is_on(Mutant::SkipClose);
         Plan {
             row: Some(StreamRow {
                 status: Status::Active,
@@ -91,7 +95,7 @@ impl<'a> Draft<'a> {
                 ..self.state.row.clone()
             }),
             opens: shards.iter().filter(|s| !was_there(s)).map(|s| s.log).collect(),
-            closes: shards.iter().filter(|s| !s.is_open()).map(|s| s.log).collect(),
+            closes: shards.iter().filter(|s| is_closed(s)).map(|s| s.log).collect(),
             shards,
             ..Plan::default()
         }

@@ -16,6 +16,7 @@ use crate::limits::{
     RECORD_KIB_DEFAULT, RETENTION_HOURS_DEFAULT,
 };
 use crate::monitoring::ShardMetrics;
+use crate::mutant::{self, Mutant};
 use crate::name::{StreamName, World};
 use crate::removal::Orphans;
 use crate::rows::{Change, EncryptionChanges, Pending, ShardRow, StreamRow};
@@ -88,7 +89,8 @@ impl Streams {
         entropy: Entropy,
         config: Config,
     ) -> Result<Self, Error> {
-        let (directory, orphans) = load(&store)?;
+        let due_max = clock.service().after(config.state_delay);
+        let (directory, orphans) = load(&store, due_max)?;
         let streams = Streams(Arc::new(Inner {
             store,
             clock,
@@ -189,8 +191,12 @@ impl Streams {
         let created_seconds = now.before(INITIAL_SHARD_AGE).seconds();
         let map = ShardMap::initial(new.shards, created_seconds, || self.0.store.new_log_id());
         let pending = self.delayed(now, Change::Activate);
+        let generation = match mutant::is_on(Mutant::SameGeneration) {
+            true => 1,
+            false => self.0.store.new_log_id().0,
+        };
         let row = StreamRow {
-            generation: self.0.store.new_log_id().0,
+            generation,
             created_ms: now.0,
             mode: new.mode,
             retention_hours: RETENTION_HOURS_DEFAULT,
@@ -252,6 +258,7 @@ impl Streams {
             let expect = Expect::Version(state.version);
             let mut rows = vec![RowWrite::put::<tables::Streams>(&stream.name, &row, expect)];
             rows.extend(plan.shards.iter().map(|shard| put_shard(stream.generation, shard)));
+            make_mistakes(stream, &state, &row, &plan.shards, &mut rows);
             rows.extend(plan.shards_gone.iter().map(|&i| delete_shard(stream.generation, i)));
             let Plan { opens, closes, forgets, .. } = plan;
             let commit = Commit { rows, opens, closes, forgets, ..Commit::default() };
@@ -300,6 +307,31 @@ impl Streams {
     }
 }
 
+/// What a test builds into a change of a stream.
+fn make_mistakes(
+    stream: &Stream,
+    state: &StreamState,
+    row: &StreamRow,
+    shards: &[Arc<Shard>],
+    rows: &mut Vec<RowWrite>,
+) {
+    if mutant::is_on(Mutant::LoseChild) && shards.last().is_some_and(|last| last.is_open()) {
+        rows.pop();
+    }
+    if mutant::is_on(Mutant::ForgetVersion) {
+        rows[0].expect = Expect::Any;
+    }
+    if mutant::is_on(Mutant::ForgetPending) && row.pending.is_some() {
+        let row = StreamRow { pending: None, ..row.clone() };
+        rows[0] = RowWrite::put::<tables::Streams>(&stream.name, &row, rows[0].expect);
+    }
+    if mutant::is_on(Mutant::ShowEarly) {
+        let (row, version) = (row.clone(), state.version + 1);
+        let shards = Arc::new(state.shards.with(shards));
+        stream.publish(StreamState { row, version, shards });
+    }
+}
+
 fn put_shard(generation: u64, shard: &Shard) -> RowWrite {
     let row = ShardRow::from(shard);
     RowWrite::put::<tables::Shards>(&(generation, shard.index), &row, Expect::Any)
@@ -309,10 +341,11 @@ pub(crate) fn delete_shard(generation: u64, index: u32) -> RowWrite {
     RowWrite::delete::<tables::Shards>(&(generation, index), Expect::Any)
 }
 
-/// What there is, and what is left of streams that are gone.
-fn load(store: &Store) -> Result<(Directory, Vec<Orphans>), Error> {
+/// What there is, and what is left of streams that are gone. Nothing that was put off is due later
+/// than `due_max`, whatever time of day it was in the process that put it off.
+fn load(store: &Store, due_max: UnixMillis) -> Result<(Directory, Vec<Orphans>), Error> {
     let corrupt = |error: store::RowError| Error::Corrupt(error.reason);
-    let mut shards: HashMap<u64, Vec<Arc<Shard>>> = HashMap::new();
+    let mut shards: BTreeMap<u64, Vec<Arc<Shard>>> = BTreeMap::new();
     for ((generation, index), row) in store.table::<tables::Shards>().scan().map_err(corrupt)? {
         let shard = Arc::new(Shard::from_row(index, &row.row));
         shards.entry(generation).or_default().push(shard);
@@ -320,7 +353,11 @@ fn load(store: &Store) -> Result<(Directory, Vec<Orphans>), Error> {
     let directory = Directory::default();
     for (name, row) in store.table::<tables::Streams>().scan().map_err(corrupt)? {
         let map = ShardMap::new(shards.remove(&row.row.generation).unwrap_or_default());
-        let state = StreamState { row: row.row, version: row.version, shards: Arc::new(map) };
+        let (mut row, version) = (row.row, row.version);
+        if let Some(pending) = &mut row.pending {
+            pending.due_ms = pending.due_ms.min(due_max.0);
+        }
+        let state = StreamState { row, version, shards: Arc::new(map) };
         directory.insert(Arc::new(Stream::new(name, state)));
     }
     let orphans =

@@ -8,6 +8,7 @@ use store::{Position, ReadBudget, ReadError, ReadFrom, ReadPage};
 use crate::engine::Streams;
 use crate::error::{Error, ShardUse};
 use crate::limits::{GET_RECORDS_BYTES_MAX, ITERATOR_LIFE};
+use crate::mutant::{self, Mutant};
 use crate::record::{self, RecordBody};
 use crate::sequence::{GivenNumber, SequenceNumber};
 use crate::shard::Shard;
@@ -167,8 +168,11 @@ impl Streams {
         let budget = ReadBudget { records_max, bytes_max: PAGE_BYTES_MAX };
         let found =
             self.read_kept(stream, shard, cursor.position, state.horizon(now), budget).await?;
-        let ended = found.closed_end && !shard.is_open();
-        let next = (!ended).then_some(Cursor { position: found.next, created: now, ..cursor });
+        let at_end = found.closed_end || mutant::is_on(Mutant::EndEarly);
+        let ended = at_end && !shard.is_open();
+        let skips = mutant::is_on(Mutant::SkipOne) && !found.records.is_empty();
+        let position = if skips { found.next.next_lower_bound() } else { found.next };
+        let next = (!ended).then_some(Cursor { position, created: now, ..cursor });
         let children = if ended { state.shards.children_of(shard.index) } else { Vec::new() };
         let behind_ms = behind_ms(&found, now);
         let records = records_of(shard, found)?;

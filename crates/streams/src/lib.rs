@@ -21,6 +21,7 @@ pub mod limits;
 mod listing;
 mod meters;
 mod monitoring;
+mod mutant;
 mod name;
 mod on_demand;
 mod policies;
@@ -34,6 +35,8 @@ mod scaling;
 pub mod sequence;
 mod settings;
 pub mod shard;
+#[cfg(test)]
+mod simulation;
 mod stream;
 mod subscribe;
 mod tables;

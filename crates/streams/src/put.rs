@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use store::{AppendOutcome, LogAppend, Position, RecordBatch};
+use store::{AppendOutcome, LogAppend, Position, RecordBatch, StoreError};
 
 use crate::engine::Streams;
 use crate::error::{Error, ShardUse};
 use crate::keyspace::HashKey;
 use crate::limits::REROUTES_MAX;
+use crate::mutant::{self, Mutant};
 use crate::record;
 use crate::sequence::SequenceNumber;
 use crate::shard::Shard;
@@ -66,7 +67,7 @@ impl Streams {
         records: &[NewRecord],
     ) -> Result<Vec<Result<Placed, Throttled>>, Error> {
         let state = stream.state();
-        let keys = self.hash_keys(&state, records)?;
+        let mut keys = self.hash_keys(&state, records)?;
         let mut placed = vec![None; records.len()];
         let mut waiting: Vec<u32> = (0..records.len() as u32).collect();
         if self.0.config.limits {
@@ -83,12 +84,14 @@ impl Streams {
             let routed = route(&state, &keys, &waiting);
             let encrypted = state.row.kms_key.is_some();
             let appends = routed.iter().map(|routed| routed.encode(records, encrypted)).collect();
-            let outcomes = self.0.store.append(appends).await?;
+            let appended = self.0.store.append(appends).await;
+            let outcomes = appended.map_err(|error| failure(error, &placed))?;
             waiting.clear();
             for (routed, outcome) in routed.iter().zip(outcomes) {
                 match outcome {
                     AppendOutcome::Appended { first, arrival } => {
                         for (&member, index) in routed.members.iter().zip(0..) {
+                            let index = if mutant::is_on(Mutant::OneNumber) { 0 } else { index };
                             let Position(position) = first.plus(index);
                             let sequence = routed.shard.sequence_at(position, arrival);
                             placed[member as usize] =
@@ -97,6 +100,10 @@ impl Streams {
                     }
                     AppendOutcome::Closed | AppendOutcome::UnknownLog => {
                         waiting.extend_from_slice(&routed.members);
+                        if mutant::is_on(Mutant::OldRoute) {
+                            let old = routed.shard.range.start;
+                            routed.members.iter().for_each(|&member| keys[member as usize] = old);
+                        }
                     }
                 }
             }
@@ -105,6 +112,9 @@ impl Streams {
             }
             // The order of what is left is the request's, whichever shards it came back from.
             waiting.sort_unstable();
+            if mutant::is_on(Mutant::PutAgain) {
+                waiting = (0..records.len() as u32).collect();
+            }
             self.await_newer(stream, &state).await?;
         }
         Err(Error::Contended(stream.name.clone()))
@@ -185,6 +195,17 @@ impl Streams {
     fn first_slot(&self, state: &StreamState) -> usize {
         let slots = state.shards.open().len().max(1);
         if state.row.distributes { (self.0.entropy.u64() % slots as u64) as usize } else { 0 }
+    }
+}
+
+/// A failure after some of the request's records were put: to the caller it is no refusal.
+fn failure(error: StoreError, placed: &[Option<Result<Placed, Throttled>>]) -> Error {
+    let any = placed.iter().any(|placed| matches!(placed, Some(Ok(_))));
+    match error {
+        StoreError::DiskFull | StoreError::TooLarge if any => {
+            StoreError::Unavailable("some of the records are there, and some are not").into()
+        }
+        error => error.into(),
     }
 }
 

@@ -7,6 +7,7 @@ use store::{Commit, CommitError, Expect, RowWrite};
 use crate::engine::{Inner, Streams, delete_shard};
 use crate::error::Error;
 use crate::limits::{CHANGE_TRIES_MAX, REMOVAL_RETRY_AFTER, SHARDS_PER_COMMIT_MAX};
+use crate::mutant::{self, Mutant};
 use crate::shard::Shard;
 use crate::stream::{Stream, StreamState};
 use crate::tables;
@@ -46,6 +47,10 @@ impl Streams {
             let expect = Expect::Version(state.version);
             let mut commit = removal_of(stream.generation, first);
             commit.rows.insert(0, RowWrite::delete::<tables::Streams>(&stream.name, expect));
+            if mutant::is_on(Mutant::KeepRow) {
+                let row = RowWrite::put::<tables::Streams>(&stream.name, &state.row, expect);
+                commit.rows[0] = row;
+            }
             commit.rows.extend(self.consumers(stream)?.iter().map(|consumer| {
                 let key = (stream.generation, consumer.name.clone());
                 RowWrite::delete::<tables::Consumers>(&key, Expect::Any)

@@ -53,6 +53,7 @@ fn merge_down(draft: &mut Draft<'_>, mut open: Vec<Arc<Shard>>, target: usize) -
     let kept = kept_boundaries(&open, target);
     while open.len() > target {
         // Neighbours in pairs, round by round, so that a chain of merges stays short.
+        let before = open.len();
         let mut after = Vec::with_capacity(open.len());
         let mut left = open.into_iter().peekable();
         while let Some(shard) = left.next() {
@@ -63,6 +64,10 @@ fn merge_down(draft: &mut Draft<'_>, mut open: Vec<Arc<Shard>>, target: usize) -
             }
         }
         open = after;
+        if open.len() == before {
+            // Only shards that do not touch can be left: a map that is not whole.
+            break;
+        }
     }
     open
 }

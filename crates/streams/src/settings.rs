@@ -10,6 +10,7 @@ use crate::engine::{Plan, Streams};
 use crate::error::{Error, RetentionRule};
 use crate::limits::{ENCRYPTION_CHANGES_MAX, RETENTION_HOURS_MAX, RETENTION_HOURS_MIN};
 use crate::monitoring::ShardMetrics;
+use crate::mutant::{self, Mutant};
 use crate::reshard::check_active;
 use crate::rows::{Change, StreamRow};
 use crate::stream::{Status, Stream, StreamState};
@@ -159,7 +160,8 @@ pub(crate) fn with_setting(row: StreamRow, change: &Change, now: UnixMillis) -> 
     match change {
         // What has expired by now stays expired, however long later records will live.
         Change::Retain { hours } => {
-            let trimmed_before_ms = Some(row.horizon(now).0);
+            let forgets = mutant::is_on(Mutant::ForgetFloor);
+            let trimmed_before_ms = (!forgets).then_some(row.horizon(now).0);
             StreamRow { retention_hours: *hours, trimmed_before_ms, ..row }
         }
         Change::Resize { kib_max } => StreamRow { record_kib_max: *kib_max, ..row },

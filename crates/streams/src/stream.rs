@@ -12,6 +12,7 @@ use store::LogId;
 
 use crate::keyspace::{HashKey, HashRange};
 use crate::meters::StreamMeters;
+use crate::mutant::{self, Mutant};
 use crate::name::StreamName;
 use crate::on_demand::Intake;
 use crate::rows::{ShardRow, StreamRow};
@@ -168,6 +169,7 @@ fn base36(mut number: u64, width: usize) -> String {
 
 impl From<&Shard> for ShardRow {
     fn from(shard: &Shard) -> Self {
+        let closed = shard.closed.filter(|_| !mutant::is_on(Mutant::ForgetClose));
         ShardRow {
             log: shard.log.0,
             start: shard.range.start.0.to_be_bytes(),
@@ -175,7 +177,7 @@ impl From<&Shard> for ShardRow {
             parent: shard.parent,
             adjacent_parent: shard.adjacent_parent,
             created_seconds: shard.created_seconds,
-            closed_ms: shard.closed.map(|closed| closed.0),
+            closed_ms: closed.map(|closed| closed.0),
         }
     }
 }

@@ -28,6 +28,7 @@ pub(crate) async fn run(engine: Weak<Inner>) {
         // Not held while waiting: the engine may go.
         drop(streams);
         tokio::select! {
+            biased;
             () = pending.notified() => {}
             () = clock.sleep_service(wait.max(Duration::from_millis(1))) => {}
         }

@@ -3,11 +3,12 @@
 use std::sync::Weak;
 
 use stdx::UnixMillis;
-use store::{LogId, Position, ReadBudget, ReadFrom};
+use store::{Position, ReadBudget, ReadFrom};
 
 use crate::engine::{Inner, Plan, Streams};
 use crate::error::Error;
 use crate::limits::{SHARDS_PER_COMMIT_MAX, TRIM_EVERY, TRIMS_PER_COMMIT_MAX};
+use crate::mutant::{self, Mutant};
 use crate::shard::Shard;
 use crate::stream::{Stream, StreamState};
 
@@ -46,9 +47,13 @@ impl Streams {
         if state.created() >= horizon {
             return Ok(());
         }
-        let mut trims = Vec::new();
-        for shard in state.shards.all().iter().filter(|shard| !has_expired(shard, horizon)) {
-            trims.extend(self.trim_of(shard, horizon).await?);
+        let (mut trims, mut gone) = (Vec::new(), Vec::new());
+        for shard in state.shards.all() {
+            match self.outlived(shard, horizon).await? {
+                Outlived::Nothing => {}
+                Outlived::Below(below) => trims.push((shard.log, below)),
+                Outlived::Everything => gone.push(shard.index),
+            }
             if trims.len() == TRIMS_PER_COMMIT_MAX {
                 self.0.store.trim_all(std::mem::take(&mut trims)).await?;
             }
@@ -56,34 +61,45 @@ impl Streams {
         if !trims.is_empty() {
             self.0.store.trim_all(trims).await?;
         }
-        self.change(stream, |state| Ok(plan_expiry(state, horizon))).await
+        gone.truncate(SHARDS_PER_COMMIT_MAX);
+        self.change(stream, |state| Ok(plan_expiry(state, &gone))).await
     }
 
-    /// Where a shard's log is to be trimmed, if anything in it has outlived the retention period.
-    async fn trim_of(
-        &self,
-        shard: &Shard,
-        horizon: UnixMillis,
-    ) -> Result<Option<(LogId, Position)>, Error> {
+    /// What of a shard has outlived the retention period. Its last record may have arrived later than
+    /// it was closed: the close waited for its commit, or a process had another time of day.
+    async fn outlived(&self, shard: &Shard, horizon: UnixMillis) -> Result<Outlived, Error> {
         if shard.created() >= horizon {
-            return Ok(None);
+            return Ok(Outlived::Nothing);
+        }
+        if mutant::is_on(Mutant::ExpireEarly) && !shard.is_open() {
+            return Ok(Outlived::Everything);
         }
         let budget = ReadBudget { records_max: 1, bytes_max: 1 };
         let kept = self.0.store.read(shard.log, ReadFrom::Time(horizon), budget).await?;
+        let closed = shard.closed.is_some_and(|closed| closed < horizon);
+        if closed && kept.records.is_empty() {
+            return Ok(Outlived::Everything);
+        }
         let below = kept.records.first().map_or(kept.next, |record| record.position);
-        let tail = self.0.store.tail(shard.log);
-        Ok(tail.is_some_and(|tail| tail.trimmed_below < below).then_some((shard.log, below)))
+        let tail = self.0.store.tail(shard.log).filter(|tail| tail.trimmed_below < below);
+        let all = mutant::is_on(Mutant::TrimAll);
+        let below = tail.map(|tail| if all { tail.next } else { below });
+        Ok(below.map_or(Outlived::Nothing, Outlived::Below))
     }
 }
 
-/// A closed shard goes once everything in it has outlived the retention period.
-fn has_expired(shard: &Shard, horizon: UnixMillis) -> bool {
-    shard.closed.is_some_and(|closed| closed < horizon)
+/// What of a shard has outlived the retention period.
+enum Outlived {
+    Nothing,
+    /// What is below this.
+    Below(Position),
+    /// All of it, and it is closed.
+    Everything,
 }
 
-fn plan_expiry(state: &StreamState, horizon: UnixMillis) -> Plan {
-    let gone = state.shards.all().iter().filter(|shard| has_expired(shard, horizon));
-    let gone: Vec<_> = gone.take(SHARDS_PER_COMMIT_MAX).collect();
+/// The commit that takes these shards away, if they are still there.
+fn plan_expiry(state: &StreamState, gone: &[u32]) -> Plan {
+    let gone: Vec<_> = gone.iter().filter_map(|&index| state.shards.get(index)).collect();
     if gone.is_empty() {
         return Plan::default();
     }

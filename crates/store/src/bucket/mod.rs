@@ -35,8 +35,10 @@ pub(crate) use collect::sweep_step;
 pub(crate) use disk::{BucketDisk, HeldObject};
 pub(crate) use lane::BucketLane;
 pub(crate) use object::{MEMORY_URL, ObjectBucket};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use objects::Mark;
 #[cfg(test)]
-pub(crate) use objects::{Mark, MarkKind};
+pub(crate) use objects::MarkKind;
 pub(crate) use open::open;
 
 use crate::limits::{BUCKET_PAUSE_MAX, BUCKET_PAUSE_MIN};

@@ -1,6 +1,6 @@
 //! Names and bytes of the objects that only a bucket has: claims and seals.
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 use crate::codec::Fields;
 use crate::codec::Layout;
 use crate::manifest::parse_number;
@@ -45,7 +45,7 @@ impl Mark {
         bytes
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn decode(bytes: &[u8]) -> Option<Mark> {
         let (summed, crc) = bytes.split_at_checked(MARK_BYTES - 4)?;
         if crc32c::crc32c(summed).to_le_bytes() != crc {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use stdx::{Clock, Entropy, UnixMillis};
 
-use super::world::{Weather, World, config, owner};
+use super::bytes::owner;
+use super::machine::{Weather, config};
+use super::world::World;
 use crate::core::Core;
 use crate::error::{OpenError, ReadError};
 use crate::id::{LogId, Position};
@@ -58,19 +60,19 @@ fn look(core: &Core, logs: &[LogId]) -> Shown {
 /// A folder with a ring, segments and rows, whose last chunk is proven.
 fn folder(seed: u64) -> (SimDisk, Vec<LogId>) {
     let mut world = World::new(seed, Weather::default());
-    world.open().unwrap();
+    world.machine.open().unwrap();
     for round in 0..14 {
         world.append();
         world.commit();
-        world.drive();
+        world.machine.drive();
         world.collect().unwrap();
         if round == 8 {
-            world.flush();
+            world.machine.flush();
         }
     }
-    world.core.as_ref().unwrap().prove_step();
-    world.core = None;
-    (world.disk.copy(), world.placed.keys().copied().collect())
+    world.machine.prove();
+    world.machine.core = None;
+    (world.machine.disk.copy(), world.placed.keys().copied().collect())
 }
 
 #[test]

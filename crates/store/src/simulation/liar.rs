@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use stdx::Entropy;
 
-use super::world::{Weather, World, config, owner};
+use super::bytes::owner;
+use super::machine::{Weather, config};
+use super::world::World;
 use crate::core::Core;
 use crate::error::{OpenError, ReadError};
 use crate::id::{LogId, Position};
@@ -16,24 +18,24 @@ use crate::request::{ReadBudget, ReadFrom};
 /// never wrong bytes. Whether anything was named.
 pub(crate) fn run_on_a_liar(seed: u64, steps: usize) -> Result<bool, String> {
     let mut world = World::new(seed, Weather::default());
-    world.open()?;
-    world.lie(2);
+    world.machine.open()?;
+    world.machine.lie(2);
     for _ in 0..steps {
         if !matches!(world.below(20), 0 | 1) {
             world.append();
             world.commit();
         }
-        world.drive();
+        world.machine.drive();
         world.collect()?;
         if world.below(6) == 0 {
-            world.flush();
+            world.machine.flush();
         }
     }
-    world.core = None;
-    let disk = world.disk.cut(&world.entropy);
-    world.heal();
+    world.machine.core = None;
+    let disk = world.machine.disk.cut(&world.machine.entropy);
+    world.machine.heal();
     let config = config();
-    let (clock, entropy) = (world.clock.clone(), Entropy::seeded(seed));
+    let (clock, entropy) = (world.machine.clock.clone(), Entropy::seeded(seed));
     let core = match open_folder(Arc::new(disk), config, clock, entropy, Sabotage::None) {
         Ok(core) => core,
         Err(OpenError::Damaged { .. }) => return Ok(true),

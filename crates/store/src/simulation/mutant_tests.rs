@@ -48,7 +48,7 @@ fn survives(sabotage: Sabotage) -> Option<(u64, String)> {
     (0..SEEDS_MAX).find_map(|seed| {
         // A mistake may break the store itself, which is as good.
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            run_with(seed, STEPS, STORM, |world| world.sabotage(sabotage)).map(drop)
+            run_with(seed, STEPS, STORM, |world| world.machine.sabotage(sabotage)).map(drop)
         }));
         match ran {
             Ok(Ok(())) => None,

@@ -2,47 +2,31 @@
 //! when the process ends.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use stdx::{Clock, Entropy, UnixMillis};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use super::chaos::{Chaos, Site};
+use super::bytes::{owner, payload};
 use super::history::{Answer, Asked, AskedRow, Event, From, Page, Placed, RequestId, Seen, check};
-use crate::config::Config;
+use super::machine::{Ending, Machine, Weather};
 use crate::core::Core;
-use crate::error::{OpenError, ReadError, StoreError};
+use crate::error::{ReadError, StoreError};
 use crate::id::{LogId, Position, TableId};
-use crate::lane::Sabotage;
-use crate::limits::COMPACT_RETRY_AFTER;
 use crate::queue::Request;
-use crate::recover::open_folder;
 use crate::request::{
     AppendOutcome, Commit, CommitError, Committed, Expect, LogAppend, ReadBudget, ReadFrom,
     RowWrite,
 };
 use crate::sequencer::{append_bytes, commit_bytes};
-use crate::sim_disk::{CallKind, Fault, SimDisk};
 use crate::{ReadPage, RecordBatch};
 
 const TABLES: [TableId; 2] = [TableId(9), TableId(12)];
-/// How far the clock jumps between two processes, there and back.
-const CLOCK_JUMP: Duration = Duration::from_secs(4 * 3600);
 /// How many tries to write a store that can has.
 const RESUME_TRIES: usize = 4;
-
-/// What may happen in a run.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Weather {
-    /// Calls to the disk may fail.
-    pub(crate) faults: bool,
-    /// The disk may run out of room.
-    pub(crate) fills: bool,
-}
 
 enum Waiting {
     Append(oneshot::Receiver<Result<Vec<AppendOutcome>, StoreError>>),
@@ -51,14 +35,8 @@ enum Waiting {
 
 /// A store, its disk, and what has happened.
 pub(crate) struct World {
-    pub(crate) disk: SimDisk,
+    pub(crate) machine: Machine,
     pub(crate) events: Vec<Event>,
-    pub(super) clock: Clock,
-    pub(super) core: Option<Arc<Core>>,
-    pub(super) entropy: Entropy,
-    pub(super) chaos: Arc<Mutex<Chaos>>,
-    weather: Weather,
-    sabotage: Sabotage,
     /// Whether requests wait until the lane writes.
     withholds: bool,
     logs: Vec<LogId>,
@@ -70,155 +48,26 @@ pub(crate) struct World {
     requests: RequestId,
 }
 
-pub(super) fn config() -> Config {
-    Config {
-        ring_file_bytes: 64 * 1024,
-        ring_bytes_max: 768 * 1024,
-        flush_bytes: u64::MAX,
-        flush_after: Duration::ZERO,
-        reserve_bytes: 32 * 1024,
-        compact_fan_in: 2,
-        compact_step_bytes: 3000,
-        compact_bytes_per_second: u64::MAX,
-        compact_dead_bytes_min: 1,
-        ..Config::folder("/sim")
-    }
-}
-
-/// Bytes that say whose they are, and whether they are all there.
-fn payload(request: RequestId, index: u32, bytes: usize) -> Vec<u8> {
-    let mut payload = request.to_le_bytes().to_vec();
-    payload.extend_from_slice(&index.to_le_bytes());
-    let mut word = u64::from(request) << 32 | u64::from(index);
-    while payload.len() < bytes {
-        word = word.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17) ^ bytes as u64;
-        payload.push(word as u8);
-    }
-    payload
-}
-
-/// Whose bytes these are; `None` if they are not what was written.
-pub(super) fn owner(bytes: &[u8]) -> Option<(RequestId, u32)> {
-    let request = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?);
-    let index = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?);
-    (payload(request, index, bytes.len()) == bytes).then_some((request, index))
-}
-
 impl World {
     pub(super) fn new(seed: u64, weather: Weather) -> World {
-        let world = World {
-            disk: SimDisk::default(),
+        World {
+            machine: Machine::new(seed, weather),
             events: Vec::new(),
-            clock: Clock::manual(UnixMillis(1_700_000_000_000)),
-            core: None,
-            entropy: Entropy::seeded(seed),
-            chaos: Arc::default(),
-            weather,
-            sabotage: Sabotage::None,
             withholds: false,
             logs: Vec::new(),
             placed: BTreeMap::new(),
             versions: BTreeMap::new(),
             waiting: Vec::new(),
             requests: 0,
-        };
-        world.plan();
-        world
+        }
     }
 
-    fn plan(&self) {
-        let chaos = Arc::clone(&self.chaos);
-        self.disk.set_plan(move |kind, name| {
-            let (fault, meanwhile, late) = {
-                let mut chaos = chaos.lock().unwrap();
-                let fault = chaos.decide(kind, name);
-                let rings = kind == CallKind::Write && name.starts_with("ring");
-                let late = if rings { std::mem::take(&mut chaos.late) } else { Vec::new() };
-                (fault, chaos.meanwhile.clone(), late)
-            };
-            if matches!(kind, CallKind::Write | CallKind::Sync)
-                && let Some(core) = meanwhile.upgrade()
-            {
-                if name.starts_with("segments") {
-                    core.lane_step();
-                } else if name.starts_with("ring") {
-                    late.into_iter().for_each(|request| core.queue.push(request));
-                    core.encode_step();
-                }
-            }
-            fault
-        });
-    }
-
-    fn chaos(&self) -> std::sync::MutexGuard<'_, Chaos> {
-        self.chaos.lock().unwrap()
-    }
-
-    /// Every start makes this mistake.
-    pub(crate) fn sabotage(&mut self, sabotage: Sabotage) {
-        self.sabotage = sabotage;
-    }
-
-    /// The call of this number goes wrong like this, and nothing else does.
-    pub(crate) fn fail_call(&self, number: usize, fault: Fault) {
-        self.chaos().at = Some((number, fault));
-    }
-
-    /// From now on every such call goes wrong like this, and nothing else does.
-    pub(crate) fn fail_site(&self, site: &Site, fault: Fault) {
-        self.chaos().site = Some((site.clone(), fault));
-    }
-
-    /// From now on one sync in `odds` is not done and said to be.
-    pub(crate) fn lie(&self, odds: u64) {
-        let mut chaos = self.chaos();
-        chaos.entropy = Some(Entropy::seeded(self.entropy.u64()));
-        chaos.lies = odds;
-    }
-
-    /// Every call of the disk so far.
-    pub(crate) fn calls(&self) -> Vec<Site> {
-        self.chaos().calls.clone()
-    }
-
-    /// From now on nothing goes wrong.
-    pub(crate) fn heal(&self) {
-        let mut chaos = self.chaos();
-        (chaos.left, chaos.lies, chaos.at, chaos.site) = (0, 0, None, None);
-        chaos.dies_after = None;
-        drop(chaos);
-        self.disk.heal();
-        self.plan();
-    }
-
-    fn core(&self) -> &Arc<Core> {
-        self.core.as_ref().unwrap()
+    pub(super) fn core(&self) -> &Arc<Core> {
+        self.machine.core()
     }
 
     pub(super) fn below(&self, bound: usize) -> usize {
-        self.entropy.below(bound as u64) as usize
-    }
-
-    /// Opens the folder. What goes wrong with it must go away with what made it.
-    pub(crate) fn open(&mut self) -> Result<(), String> {
-        for _ in 0..2 {
-            let (disk, clock) = (Arc::new(self.disk.clone()), self.clock.clone());
-            let entropy = Entropy::seeded(self.entropy.u64());
-            match open_folder(disk, config(), clock, entropy, self.sabotage) {
-                Ok(core) => {
-                    let damage = core.condition.quarantined();
-                    self.core = Some(Arc::new(core));
-                    return if damage.is_empty() {
-                        Ok(())
-                    } else {
-                        Err(format!("a crash was taken for damage: {damage:?}"))
-                    };
-                }
-                Err(OpenError::Io { .. }) => self.heal(),
-                Err(error) => return Err(error.to_string()),
-            }
-        }
-        Err("a healthy folder cannot be opened".to_owned())
+        self.machine.below(bound)
     }
 
     fn send(&mut self, asked: Asked) -> RequestId {
@@ -361,31 +210,21 @@ impl World {
         }
     }
 
-    /// Lets the lane work until nothing waits.
-    pub(super) fn drive(&self) {
-        while self.core().lane_step() || self.core().has_work() {}
-    }
-
-    /// Lets the lane work once, and the encoder while it writes.
+    /// Lets the lane work once, while requests arrive.
     fn step_lane(&mut self) {
         self.withholds = true;
         for _ in 0..self.below(4) {
             if self.below(2) == 0 { self.append() } else { self.commit() }
         }
         self.withholds = false;
-        self.chaos().meanwhile = Arc::downgrade(self.core());
-        self.core().lane_step();
-        let late = {
-            let mut chaos = self.chaos();
-            chaos.meanwhile = Weak::new();
-            std::mem::take(&mut chaos.late)
-        };
+        self.machine.step_lane();
+        let late = std::mem::take(&mut self.machine.chaos().late);
         late.into_iter().for_each(|request| self.core().queue.push(request));
     }
 
     fn push(&self, request: Request) {
         if self.withholds {
-            self.chaos().late.push(request);
+            self.machine.chaos().late.push(request);
         } else {
             self.core().queue.push(request);
         }
@@ -394,22 +233,22 @@ impl World {
     /// The process ends while the lane works or a flush runs.
     fn die(&mut self) -> Result<(), String> {
         self.append();
-        self.chaos().dies_after = Some(1 + self.entropy.below(9) as u32);
-        self.drive();
+        self.machine.doom();
+        self.machine.drive();
         if self.below(3) == 0 {
-            self.flush();
+            self.machine.flush();
         }
         if self.below(2) == 0 {
             return self.restart(Ending::PowerCut);
         }
         self.collect()?;
-        self.heal();
+        self.machine.heal();
         self.restart(Ending::Killed)
     }
 
     /// A moment, up to four seconds.
     fn moment(&self) -> Duration {
-        Duration::from_millis(self.entropy.below(4000))
+        Duration::from_millis(self.below(4000) as u64)
     }
 
     /// Takes down what has been answered.
@@ -479,7 +318,7 @@ impl World {
     fn read_somewhere(&mut self) -> Result<(), String> {
         let log = self.any_log();
         let from = match self.below(3) {
-            0 => ReadFrom::Time(self.clock.service().before(self.moment())),
+            0 => ReadFrom::Time(self.machine.clock().service().before(self.moment())),
             1 => ReadFrom::Position(Position::ZERO),
             _ => {
                 let placed = self.placed.get(&log);
@@ -527,116 +366,50 @@ impl World {
     pub(crate) fn restart(&mut self, how: Ending) -> Result<(), String> {
         self.collect()?;
         if how == Ending::Closed {
-            self.drive();
-            self.core().prove_step();
+            self.machine.drive();
+            self.machine.prove();
             self.collect()?;
         }
-        self.core = None;
         self.waiting.clear();
-        if how == Ending::PowerCut {
-            let next = self.disk.cut(&self.entropy);
-            self.heal();
-            self.disk = next;
-            self.plan();
-        }
+        self.machine.end(how);
         self.events.push(Event::Restarted);
-        if self.below(4) == 0 {
-            // The next process finds another time of day, hours away.
-            let now = self.clock.service().before(CLOCK_JUMP / 2);
-            let jump = Duration::from_millis(self.entropy.below(CLOCK_JUMP.as_millis() as u64));
-            self.clock = Clock::manual(now.after(jump));
-        }
-        self.open()
-    }
-
-    pub(super) fn flush(&self) {
-        if self.below(2) == 0 {
-            self.chaos().meanwhile = Arc::downgrade(self.core());
-        }
-        self.core().flush_step();
-        self.chaos().meanwhile = Weak::new();
-    }
-
-    /// Compacts for a while, which may end in the middle. Some log is kept for some other time now.
-    fn compact(&self) {
-        let core = self.core();
-        if let Some((_, entry)) = core.logs.all().into_iter().min_by_key(|(log, _)| *log) {
-            entry.set_class(1 + self.below(4) as u8);
-        }
-        core.clock.advance(COMPACT_RETRY_AFTER);
-        for _ in 0..self.below(9) {
-            core.compact_step();
-        }
-    }
-
-    /// Makes room for what has been asked, when the ring is nearly used up.
-    fn relieve(&self) {
-        let ring = self.core().folder.as_ref().unwrap().ring.as_ref().unwrap().files();
-        if ring.iter().filter(|file| Arc::strong_count(file) > 2).count() > 8 {
-            self.flush();
-        }
-    }
-
-    fn arm(&self) {
-        if self.weather.fills && self.below(2) == 0 {
-            self.disk.set_room(self.below(60_000) as u64);
-        }
-        if !self.weather.faults {
-            return;
-        }
-        let sites = [
-            None,
-            Some((CallKind::Write, "ring")),
-            Some((CallKind::Sync, "ring")),
-            Some((CallKind::Sync, "segments")),
-            Some((CallKind::Sync, "manifest")),
-            Some((CallKind::Link, "manifest")),
-            Some((CallKind::SyncFolder, "")),
-            Some((CallKind::Remove, "")),
-        ];
-        let mut chaos = self.chaos();
-        chaos.entropy.get_or_insert_with(|| Entropy::seeded(self.entropy.u64()));
-        chaos.only = sites[self.below(sites.len())];
-        chaos.odds = 1 + self.entropy.below(if chaos.only.is_some() { 3 } else { 30 });
-        chaos.left = 1 + self.below(4) as u32;
+        self.machine.jump_clock();
+        self.machine.open()
     }
 
     /// Whatever the seed says.
     pub(crate) fn step(&mut self) -> Result<(), String> {
-        self.relieve();
+        self.machine.relieve();
         match self.below(100) {
             0..24 => self.append(),
             24..38 => self.commit(),
             38..42 => self.trim(),
-            42..44 => self.arm(),
-            44..58 => self.drive(),
+            42..44 => self.machine.arm(),
+            44..58 => self.machine.drive(),
             58..64 => self.step_lane(),
             64..66 => self.die()?,
             66..69 => self.core().encode_step(),
-            69..74 => self.flush(),
-            74 | 75 => self.compact(),
-            76 => {
-                let folder = self.core().folder.as_ref().unwrap();
-                let _may_fail = self.core().delete_trimmed(folder);
-            }
-            77 => drop(self.core().folder.as_ref().unwrap().ring.as_ref().unwrap().prepare_spare()),
-            78 => self.core().prove_step(),
+            69..74 => self.machine.flush(),
+            74 | 75 => self.machine.compact(),
+            76 => self.machine.delete_trimmed(),
+            77 => self.machine.prepare_ring(),
+            78 => self.machine.prove(),
             79..88 => self.read_somewhere()?,
             88..90 => self.scan_rows()?,
-            90..94 => self.clock.advance(Duration::from_millis(self.entropy.below(2000))),
+            90..94 => self.machine.clock().advance(Duration::from_millis(self.below(2000) as u64)),
             94 => self.restart(Ending::Killed)?,
             95 => self.restart(Ending::PowerCut)?,
             96 => self.restart(Ending::Closed)?,
-            97 => self.heal(),
-            _ => self.arm(),
+            97 => self.machine.heal(),
+            _ => self.machine.arm(),
         }
         self.collect()
     }
 
     /// Nothing goes wrong any more: what can be written can be, what was is there, and stays.
     pub(crate) fn settle(&mut self) -> Result<(), String> {
-        self.heal();
-        self.drive();
+        self.machine.heal();
+        self.machine.drive();
         self.collect()?;
         self.resume()?;
         self.look()?;
@@ -646,7 +419,7 @@ impl World {
         }
         self.core().flush().map_err(|error| error.to_string())?;
         self.look()?;
-        self.core = None;
+        self.machine.core = None;
         check(&self.events)
     }
 
@@ -657,7 +430,7 @@ impl World {
             let (records, asked) = self.records(&[log], true);
             let commit = Commit { opens: vec![log], records, ..Commit::default() };
             self.push_commit(commit, asked, Vec::new());
-            self.drive();
+            self.machine.drive();
             self.collect()?;
             if let Some(Event::Answered { answer: Answer::Done { .. }, .. }) = self.events.last() {
                 return Ok(());
@@ -666,14 +439,6 @@ impl World {
         }
         Err(format!("no service on a healthy disk: {:?}", self.core().condition.health()))
     }
-}
-
-/// How a process ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    Closed,
-    Killed,
-    PowerCut,
 }
 
 fn placed(outcome: &AppendOutcome) -> Placed {
@@ -728,7 +493,7 @@ pub(crate) fn run_with(
     let mut world = World::new(seed, weather);
     prepare(&mut world);
     let ran = (|| {
-        world.open()?;
+        world.machine.open()?;
         (0..steps).try_for_each(|_| world.step())?;
         world.settle()
     })();

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::chaos::{EIO, ENOSPC};
 use super::liar::run_on_a_liar;
-use super::world::{Weather, run, run_with};
+use super::machine::Weather;
+use super::world::{run, run_with};
 use crate::sim_disk::{CallKind, Fault};
 
 pub(super) const STORM: Weather = Weather { faults: true, fills: true };
@@ -40,10 +41,10 @@ fn the_same_seed_gives_the_same_bytes() {
     for seed in [3, 77, 12_345] {
         let (one, other) = (run(seed, STEPS, STORM).unwrap(), run(seed, STEPS, STORM).unwrap());
         assert_eq!(format!("{:?}", one.events), format!("{:?}", other.events));
-        assert!(one.disk.contents() == other.disk.contents());
+        assert!(one.machine.contents() == other.machine.contents());
     }
     let other = run(4, STEPS, STORM).unwrap();
-    assert!(run(3, STEPS, STORM).unwrap().disk.contents() != other.disk.contents());
+    assert!(run(3, STEPS, STORM).unwrap().machine.contents() != other.machine.contents());
 }
 
 /// What can go wrong with a call of this kind.
@@ -70,13 +71,15 @@ const EVERY_SITE_STEPS: usize = 160;
 
 #[test]
 fn every_call_may_fail_once() {
-    let calls = run(EVERY_SITE, EVERY_SITE_STEPS, CALM).unwrap().calls();
+    let calls = run(EVERY_SITE, EVERY_SITE_STEPS, CALM).unwrap().machine.calls();
     let mut runs = 0;
     let mut broken = Vec::new();
     for (number, (kind, folder)) in calls.iter().enumerate() {
         for &fault in faults(*kind) {
             runs += 1;
-            let ran = run_with(EVERY_SITE, EVERY_SITE_STEPS, CALM, |w| w.fail_call(number, fault));
+            let ran = run_with(EVERY_SITE, EVERY_SITE_STEPS, CALM, |w| {
+                w.machine.fail_call(number, fault);
+            });
             let why =
                 ran.err().map(|why| format!("call {number} {kind:?} {folder} {fault:?}: {why}"));
             broken.extend(why);
@@ -88,7 +91,7 @@ fn every_call_may_fail_once() {
 
 #[test]
 fn every_site_may_fail_until_it_is_mended() {
-    let calls = run(EVERY_SITE, EVERY_SITE_STEPS, CALM).unwrap().calls();
+    let calls = run(EVERY_SITE, EVERY_SITE_STEPS, CALM).unwrap().machine.calls();
     let sites: BTreeSet<_> = calls.into_iter().collect();
     let wanted = [
         (CallKind::Create, "ring"),
@@ -119,7 +122,8 @@ fn every_site_may_fail_until_it_is_mended() {
     let mut broken = Vec::new();
     for site in &sites {
         for &fault in faults(site.0) {
-            let ran = run_with(EVERY_SITE, EVERY_SITE_STEPS, CALM, |w| w.fail_site(site, fault));
+            let ran =
+                run_with(EVERY_SITE, EVERY_SITE_STEPS, CALM, |w| w.machine.fail_site(site, fault));
             broken.extend(ran.err().map(|why| format!("{site:?} {fault:?}: {why}")));
         }
     }
