@@ -29,6 +29,11 @@ impl Blobs {
         Blobs { core, calls }
     }
 
+    /// Bytes that all of them take, with those on their way.
+    pub fn bytes(&self) -> u64 {
+        self.core.shelf.bytes()
+    }
+
     /// Begins a blob.
     pub fn write(&self) -> BlobSink {
         let writer = self.core.begin_blob();
