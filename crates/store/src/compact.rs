@@ -13,8 +13,9 @@ use crate::compact_plan::{Policy, RETENTION_CLASSES, pick};
 use crate::core::{Core, FolderState};
 use crate::id::{LogId, Position, TableId};
 use crate::limits::{
-    COMPACT_FREE_BYTES_MIN, COMPACT_LOOK_EVERY, COMPACT_RETRY_AFTER, READ_AHEAD_BYTES_MAX,
-    SEGMENT_BLOCK_BYTES, SEGMENTS_PER_CLASS_MAX,
+    COMPACT_FREE_BYTES_MIN, COMPACT_LOOK_EVERY, COMPACT_RETRY_AFTER, COMPACT_TRAFFIC_LOOK_EVERY,
+    COMPACT_TRAFFIC_MAX, READ_AHEAD_BYTES_MAX, SEGMENT_BLOCK_BYTES, SEGMENTS_PER_CLASS_MAX,
+    SEGMENTS_PER_CLASS_WAITING_MAX,
 };
 use crate::manifest::SegmentState;
 use crate::merge::{Run, write_row_blocks};
@@ -30,6 +31,8 @@ pub(crate) struct Compactor {
     trimmed: AtomicBool,
     /// The most that the compaction on its way will have written when it ends.
     writing_bytes: AtomicU64,
+    /// Bytes of chunks and of reads since the start.
+    traffic: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -39,13 +42,40 @@ struct CompactorState {
     paced_until: Duration,
     /// When the segments were last looked through for what is trimmed.
     looked_at: Option<Duration>,
+    traffic: TrafficLook,
     /// The segments that were there when nothing was found to do.
     idle_with: Option<Arc<Vec<Arc<Segment>>>>,
     /// Segments with damage in them: they stay as they are, for whoever looks into it.
     damaged: BTreeSet<u64>,
 }
 
+/// How busy the store was when that was last looked at.
+#[derive(Debug, Default)]
+struct TrafficLook {
+    at: Duration,
+    bytes: u64,
+    is_busy: bool,
+}
+
+impl TrafficLook {
+    /// Whether the store has better things to do; `bytes` have come and gone by `now`.
+    fn is_busy(&mut self, bytes: u64, now: Duration) -> bool {
+        let passed = now.saturating_sub(self.at);
+        if passed >= COMPACT_TRAFFIC_LOOK_EVERY {
+            let most = passed.as_secs_f64() * COMPACT_TRAFFIC_MAX as f64;
+            let is_busy = (bytes - self.bytes) as f64 > most;
+            *self = TrafficLook { at: now, bytes, is_busy };
+        }
+        self.is_busy
+    }
+}
+
 impl Compactor {
+    /// Bytes have been written by, or read for, somebody who waits for them.
+    pub(crate) fn note_traffic(&self, bytes: u64) {
+        self.traffic.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     fn state(&self) -> MutexGuard<'_, CompactorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,8 +162,9 @@ impl Core {
         if state.paced_until > now {
             return Some(state.paced_until - now);
         }
+        let waits = self.waits_for_quiet(folder, &mut state, now);
         if state.running.is_none() {
-            match self.next_compaction(folder, &mut state, now) {
+            match self.next_compaction(folder, &mut state, now, waits) {
                 Ok(Some(running)) => {
                     let bytes = bytes_of(running.inputs.iter().map(|own| &own.state));
                     if self.would_take_too_much(bytes) {
@@ -143,9 +174,14 @@ impl Core {
                     state.running = Some(running);
                 }
                 Ok(None) if self.condition.is_disk_full() => return Some(COMPACT_RETRY_AFTER),
+                Ok(None) if waits => return Some(COMPACT_TRAFFIC_LOOK_EVERY),
                 Ok(None) => return self.look_for_trimmed_in(&state, now),
                 Err(halt) => return Some(halt_for(&mut state, halt, now)),
             }
+        }
+        // What gives room back goes on.
+        if waits && state.running.as_ref().is_some_and(|running| running.inputs.len() > 1) {
+            return Some(COMPACT_TRAFFIC_LOOK_EVERY);
         }
         let mut running = state.running.take()?;
         let stepped = running.step(self, folder);
@@ -173,13 +209,23 @@ impl Core {
         }
     }
 
+    /// Whether joining segments has time until there is less to do. It has while there are not too many
+    /// of them and there is room for what packing them will save.
+    fn waits_for_quiet(
+        &self,
+        folder: &FolderState,
+        state: &mut CompactorState,
+        now: Duration,
+    ) -> bool {
+        let bytes = self.compactor.traffic.load(Ordering::Relaxed);
+        state.traffic.is_busy(bytes, now)
+            && !self.condition.is_without_room()
+            && !has_too_many_segments(folder)
+    }
+
     /// What keeps to the pace; nothing does while there are too many segments.
     fn pause_after(&self, folder: &FolderState, bytes: u64) -> Duration {
-        let list = folder.segments.list();
-        let most = (0..=RETENTION_CLASSES)
-            .map(|class| list.iter().filter(|segment| segment.state.class == class).count())
-            .max();
-        if most.unwrap_or_default() > SEGMENTS_PER_CLASS_MAX / 4 * 3 {
+        if has_too_many_segments(folder) {
             return Duration::ZERO;
         }
         Duration::from_secs_f64(bytes as f64 / self.config.compact_bytes_per_second.max(1) as f64)
@@ -206,6 +252,7 @@ impl Core {
         folder: &FolderState,
         state: &mut CompactorState,
         now: Duration,
+        waits: bool,
     ) -> Result<Option<Compaction>, Halt> {
         let looks = self.look_for_trimmed_in(state, now) == Some(Duration::ZERO);
         if looks {
@@ -216,7 +263,8 @@ impl Core {
             return Ok(None);
         }
         let list = folder.segments.list();
-        if !state.idle_with.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &list)) {
+        let is_known = state.idle_with.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &list));
+        if !waits && !is_known {
             let sound: Vec<Arc<Segment>> = list
                 .iter()
                 .filter(|segment| !state.damaged.contains(&segment.state.number))
@@ -318,6 +366,15 @@ impl Core {
         tracing::debug!(segments = inputs.len(), before, after, "compacted");
         Ok(())
     }
+}
+
+/// Whether some class has so many segments that compaction is urgent.
+fn has_too_many_segments(folder: &FolderState) -> bool {
+    let mut counts = [0; RETENTION_CLASSES as usize + 1];
+    for segment in folder.segments.list().iter() {
+        counts[usize::from(segment.state.class.min(RETENTION_CLASSES))] += 1;
+    }
+    counts.into_iter().any(|count| count > SEGMENTS_PER_CLASS_WAITING_MAX)
 }
 
 fn bytes_of<'a>(states: impl IntoIterator<Item = &'a SegmentState>) -> u64 {

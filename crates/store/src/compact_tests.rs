@@ -8,6 +8,9 @@ use crate::block::{BlockKind, Codec};
 use crate::core::Core;
 use crate::id::LogId;
 use crate::lane::Sabotage;
+use crate::limits::{
+    COMPACT_TRAFFIC_LOOK_EVERY, COMPACT_TRAFFIC_MAX, SEGMENTS_PER_CLASS_WAITING_MAX,
+};
 use crate::segment::Segment;
 use crate::workload::{Shown, Workload, check, look, open};
 
@@ -189,6 +192,36 @@ fn a_compaction_goes_on_after_a_flush_and_is_given_up_after_a_failure() {
     workload.core().clock.advance(Duration::from_secs(60));
     workload.compact();
     assert!(!inputs.iter().any(is_there));
+    assert_eq!(shown(&workload), before);
+}
+
+/// Joining has time; what it has begun waits, too, and nothing is lost by that.
+#[test]
+fn joining_waits_for_a_quieter_time_unless_there_are_too_many_segments() {
+    let workload = flushed(2);
+    let core = workload.core();
+    let busy = |seconds: u32| {
+        core.compactor.note_traffic(u64::from(seconds) * COMPACT_TRAFFIC_MAX + 1);
+        core.clock.advance(COMPACT_TRAFFIC_LOOK_EVERY * seconds);
+        core.compact_step()
+    };
+    let (before, held) = (shown(&workload), segments(core));
+    for seconds in 1..3 {
+        assert_eq!(busy(seconds), Some(COMPACT_TRAFFIC_LOOK_EVERY));
+        assert!(core.compactor.inputs().is_empty());
+    }
+    core.clock.advance(COMPACT_TRAFFIC_LOOK_EVERY);
+    assert_eq!(core.compact_step(), Some(Duration::ZERO));
+    assert_eq!(core.compactor.inputs().len(), 2);
+    assert_eq!(busy(1), Some(COMPACT_TRAFFIC_LOOK_EVERY));
+    assert!(Arc::ptr_eq(&held, &segments(core)));
+    let many = vec![Arc::clone(&held[0]); SEGMENTS_PER_CLASS_WAITING_MAX + 1];
+    core.folder.as_ref().unwrap().segments.replace(many);
+    assert_eq!(busy(1), Some(Duration::ZERO));
+    core.folder.as_ref().unwrap().segments.replace(held.to_vec());
+    core.clock.advance(COMPACT_TRAFFIC_LOOK_EVERY);
+    workload.compact();
+    assert!(!segments(core).iter().any(|own| held.iter().any(|old| Arc::ptr_eq(old, own))));
     assert_eq!(shown(&workload), before);
 }
 

@@ -354,6 +354,7 @@ impl Core {
         let in_memory = self.folder.is_none();
         let SealedChunk { home, bytes, blocks, arrival, effects, waiters } = sealed;
         let bytes_total = bytes.len() as u64;
+        self.compactor.note_traffic(bytes_total);
         let held = in_memory.then(|| Arc::clone(&self.memory_held));
         let chunk = Chunk::new(home, bytes_total, blocks, place, Some(bytes), held);
         let chunk = Arc::new(chunk.recycled(&self.spare));

@@ -33,6 +33,19 @@ pub const BLOCK_BYTES_GATHERED_MAX: usize = 32 * 1024;
 /// While a sync runs, this much must be waiting before a second thread wakes to encode it.
 pub const ENCODE_AHEAD_BYTES: usize = 256 * 1024;
 
+/// Requests, answered by the last chunk or waiting, below which the lane does not wait for more: who is
+/// nearly alone is not kept waiting.
+pub const GATHER_REQUESTS_MIN: usize = 16;
+
+/// Requests for which it always goes on: a sync is then a tenth of what they cost.
+pub const GATHER_REQUESTS_MAX: usize = 32;
+
+/// How long it waits at most: a few syncs of a good disk.
+pub const GATHER_MAX: Duration = Duration::from_micros(500);
+
+/// Bytes for which it does not wait: a sync is then the smaller part.
+pub const GATHER_BYTES_MAX: usize = ENCODE_AHEAD_BYTES;
+
 /// What a server may hold in memory unless told otherwise: all the shares below and, with the rest,
 /// its code, its connections' buffers, a flush and a compaction on their way.
 pub const MEMORY_BYTES_DEFAULT: u64 = 1024 * 1024 * 1024;
@@ -82,8 +95,13 @@ pub const READ_MARKS_MAX: usize = 8192;
 /// How far ahead of a sequential reader the disk is told what will be asked for.
 pub const READ_AHEAD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// Segments per retention class, at most: each costs every cold read a look into its directory.
+/// Segments per retention class that compaction leaves, at most: each costs every cold read a look into
+/// its directory.
 pub const SEGMENTS_PER_CLASS_MAX: usize = 64;
+
+/// Segments per retention class beyond which compaction neither waits for a quieter time nor keeps to
+/// its pace: 16 GiB as flushes leave them, whose directories are 5 MiB.
+pub const SEGMENTS_PER_CLASS_WAITING_MAX: usize = 4 * SEGMENTS_PER_CLASS_MAX;
 
 /// Positions that a log is given in one epoch, of the 2^39 there are: then the next lane is opened, in
 /// the next epoch. A second's worth of records is a millionth of what is left.
@@ -163,9 +181,16 @@ pub const COMPACT_FAN_IN: usize = 8;
 /// What a compaction reads between two looks at whether a flush is due.
 pub const COMPACT_STEP_BYTES: u64 = 1024 * 1024;
 
-/// What compactions read in a second, at most, while there are few segments: reads and flushes come
-/// first.
+/// What compactions read in a second, at most, while there are not too many segments: reads and flushes
+/// come first.
 pub const COMPACT_BYTES_PER_SECOND: u64 = 64 * 1024 * 1024;
+
+/// Bytes a second, written and read together, above which joining segments waits: whoever writes or
+/// reads so much feels it, and such times pass.
+pub const COMPACT_TRAFFIC_MAX: u64 = 4 * 1024 * 1024;
+
+/// How often compaction looks how busy the store is.
+pub const COMPACT_TRAFFIC_LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Trimmed bytes of a segment below which it is not worth writing again.
 pub const COMPACT_DEAD_BYTES_MIN: u64 = 1024 * 1024;

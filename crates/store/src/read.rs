@@ -109,6 +109,7 @@ impl Core {
         };
         let next = if at_tail { reading.cursor.max(known.next) } else { reading.cursor };
         reading.leave_mark();
+        self.compactor.note_traffic(reading.bytes as u64);
         let past_end = known.end.is_some_and(|end| next >= end);
         Ok(Some(ReadPage {
             records: reading.records,
