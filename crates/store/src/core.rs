@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use stdx::{Clock, Entropy};
 
 use crate::blob::Shelf;
+use crate::block::BlockAt;
 use crate::bucket::BucketDisk;
 use crate::cache::ReadCache;
 use crate::compact::Compactor;
@@ -29,7 +31,7 @@ use crate::ring::Ring;
 use crate::room::Reserve;
 use crate::segment::Segments;
 use crate::sequencer::Sequencer;
-use crate::spare::Spare;
+use crate::spare::{self, Spare};
 use crate::table::Tables;
 
 /// What a folder adds to a store.
@@ -356,7 +358,8 @@ impl Core {
         let bytes_total = bytes.len() as u64;
         self.compactor.note_traffic(bytes_total);
         let held = in_memory.then(|| Arc::clone(&self.memory_held));
-        let chunk = Chunk::new(home, bytes_total, blocks, place, Some(bytes), held);
+        let memory = Some(without_padding(bytes, &blocks));
+        let chunk = Chunk::new(home, bytes_total, blocks, place, memory, held);
         let chunk = Arc::new(chunk.recycled(&self.spare));
         if in_memory {
             self.memory_held.fetch_add(bytes_total, Ordering::Relaxed);
@@ -421,6 +424,12 @@ impl Core {
         self.condition.poisoned.store(false, Ordering::Release);
         true
     }
+}
+
+/// What stays in memory of a durable chunk: of one record most is padding.
+fn without_padding(chunk: Bytes, blocks: &[BlockAt]) -> Bytes {
+    let end = blocks.last().map_or(0, |last| last.at as usize + last.header.bytes_total());
+    if spare::fits(chunk.len(), end) { chunk } else { Bytes::copy_from_slice(&chunk[..end]) }
 }
 
 fn refuse_all(requests: &mut VecDeque<Request>, error: &StoreError) {
