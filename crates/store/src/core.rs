@@ -20,7 +20,10 @@ use crate::error::StoreError;
 use crate::flush::{FlushSignal, KeptChunks, Unflushed};
 use crate::health::Condition;
 use crate::lane::{Lane, LaneError, Place, Sabotage, Written, is_full};
-use crate::limits::{CHUNK_BYTES_MAX, COMMIT_BYTES_MAX, EPOCH_POSITIONS, EPOCH_POSITIONS_LAST};
+use crate::limits::{
+    CHUNK_BYTES_MAX, COMMIT_BYTES_MAX, EPOCH_POSITIONS, EPOCH_POSITIONS_LAST, GATHER_MAX,
+    GATHER_REQUESTS_MAX, GATHER_REQUESTS_MIN,
+};
 use crate::logs::{Chunk, Logs};
 use crate::manifest::{self, Manifest};
 use crate::mutant::{self, Mutant};
@@ -77,13 +80,15 @@ pub(crate) struct Committer {
     pub(crate) lane: Lane,
     /// Whether the last chunk is one that would need a later one to be proven.
     pub(crate) unproven: bool,
+    /// Requests that the last chunk answered.
+    answered: usize,
     /// Chunks that the lane has and that are not durable, in order.
     in_flight: VecDeque<SealedChunk>,
 }
 
 impl Committer {
     pub(crate) fn new(lane: Lane) -> Self {
-        Committer { lane, unproven: false, in_flight: VecDeque::new() }
+        Committer { lane, unproven: false, answered: 0, in_flight: VecDeque::new() }
     }
 }
 
@@ -269,6 +274,20 @@ impl Core {
         self.sequencer().abandon(&self.logs, &error);
     }
 
+    /// While many ask again and again, waits a moment for most of those whom the last chunk answered: a
+    /// sync costs the processor as much as two requests. The others are on their way meanwhile, so that
+    /// neither processor nor disk is idle.
+    pub(crate) fn gather_step(&self) {
+        let answered = match self.committer() {
+            committer if matches!(committer.lane, Lane::Ring(_)) => committer.answered,
+            _ => 0,
+        };
+        let present = answered + self.queue.len();
+        if present >= GATHER_REQUESTS_MIN && !self.has_work() {
+            self.queue.gather((present / 4 * 3).min(GATHER_REQUESTS_MAX), GATHER_MAX);
+        }
+    }
+
     /// Whether something waits that has left the queue and is in no chunk that the lane has.
     pub(crate) fn has_work(&self) -> bool {
         self.sequencer().has_work()
@@ -324,6 +343,7 @@ impl Core {
             self.publish_copy(&sealed);
         }
         let mut committer = self.committer();
+        committer.answered = sealed.waiters.len();
         match committer.lane.write(sealed.home.number, &sealed.bytes) {
             Ok(Written::Now(place)) => {
                 committer.unproven = place.is_some() && !sealed.blocks.is_empty();

@@ -64,6 +64,7 @@ fn run_lane(core: &Core) {
                 Wake::Closing => break,
             }
         }
+        core.gather_step();
         while core.must_wait_for_flush() {
             core.flush_signal.wake();
             core.flush_signal.wait_flushed(ROOM_POLL);

@@ -8,7 +8,7 @@ use stdx::UnixMillis;
 use tokio::sync::oneshot;
 
 use crate::error::StoreError;
-use crate::limits::ENCODE_AHEAD_BYTES;
+use crate::limits::{ENCODE_AHEAD_BYTES, GATHER_BYTES_MAX};
 use crate::request::{AppendOutcome, Commit, CommitError, Committed, LogAppend};
 
 pub(crate) type AppendReply = oneshot::Sender<Result<Vec<AppendOutcome>, StoreError>>;
@@ -111,6 +111,8 @@ struct QueueState {
     requests: VecDeque<Request>,
     bytes: usize,
     lane_sleeps: bool,
+    /// The lane sleeps until so many requests wait, or [`GATHER_BYTES_MAX`] of them; 0 if it does not.
+    lane_gathers: usize,
     /// The lane sleeps and requests do not wake it.
     lane_is_full: bool,
     encoder_sleeps: bool,
@@ -127,6 +129,14 @@ pub(crate) enum Wake {
     Closing,
 }
 
+impl QueueState {
+    /// Whether the lane waits for as much as there is.
+    fn has_gathered(&self) -> bool {
+        let enough = self.requests.len() >= self.lane_gathers || self.bytes >= GATHER_BYTES_MAX;
+        self.lane_gathers > 0 && (enough || self.closing)
+    }
+}
+
 impl Queue {
     fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -141,7 +151,8 @@ impl Queue {
         }
         state.bytes += request.bytes();
         state.requests.push_back(request);
-        if std::mem::take(&mut state.lane_sleeps) {
+        if std::mem::take(&mut state.lane_sleeps) || state.has_gathered() {
+            state.lane_gathers = 0;
             drop(state);
             self.lane.notify_one();
         } else if state.encoder_sleeps && state.bytes >= ENCODE_AHEAD_BYTES {
@@ -191,6 +202,24 @@ impl Queue {
         }
     }
 
+    /// Requests that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.state().requests.len()
+    }
+
+    /// Sleeps until `count` requests wait, or many bytes of them, or for `limit`.
+    pub(crate) fn gather(&self, count: usize, limit: Duration) {
+        let mut state = self.state();
+        state.lane_gathers = count;
+        if state.has_gathered() {
+            state.lane_gathers = 0;
+            return;
+        }
+        let asleep = |state: &mut QueueState| state.lane_gathers > 0;
+        let woken = self.lane.wait_timeout_while(state, limit, asleep);
+        woken.unwrap_or_else(PoisonError::into_inner).0.lane_gathers = 0;
+    }
+
     /// Sleeps until enough waits to be worth encoding during a sync; `false` once the store closes.
     pub(crate) fn wait_ahead(&self) -> bool {
         let mut state = self.state();
@@ -229,8 +258,52 @@ impl Queue {
 
     /// Takes no more requests and wakes everybody.
     pub(crate) fn close(&self) {
-        self.state().closing = true;
+        let mut state = self.state();
+        state.closing = true;
+        state.lane_gathers = 0;
+        drop(state);
         self.lane.notify_all();
         self.encoder.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use stdx::task::spawn_thread;
+
+    use super::*;
+
+    /// Longer than any test.
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn push(queue: &Queue, bytes: usize) {
+        let (reply, _answer) = oneshot::channel();
+        queue.push(Request::Append { batch: Vec::new(), bytes, reply });
+    }
+
+    #[test]
+    fn the_lane_gathers_until_there_is_enough_and_no_longer_than_it_may() {
+        let queue = Arc::new(Queue::default());
+        push(&queue, 1);
+        queue.gather(1, LONG);
+        queue.gather(2, Duration::from_millis(1));
+        assert_eq!(queue.len(), 1);
+        push(&queue, GATHER_BYTES_MAX);
+        queue.gather(1000, LONG);
+        let mut drained = VecDeque::new();
+        queue.drain(&mut drained);
+        assert_eq!((drained.len(), queue.len()), (2, 0));
+
+        let lane = Arc::clone(&queue);
+        let gathering = spawn_thread("gathers", move || lane.gather(3, LONG)).unwrap();
+        (0..3).for_each(|_| push(&queue, 1));
+        gathering.join().unwrap();
+
+        let lane = Arc::clone(&queue);
+        let gathering = spawn_thread("gathers", move || lane.gather(1000, LONG)).unwrap();
+        queue.close();
+        gathering.join().unwrap();
     }
 }
