@@ -6,17 +6,20 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use stdx::task;
+use stdx::{Clock, task};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::limits::{
     H2_CONNECTION_WINDOW_BYTES, H2_FRAME_BYTES_MAX, H2_LOCAL_RESETS_MAX, H2_PENDING_RESETS_MAX,
     H2_PING_EVERY, H2_PING_WAIT, H2_SEND_BUFFER_BYTES_MAX, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX,
-    HEADER_BYTES_MAX, HEADERS_MAX, IDLE_LOOKS_MAX, SNIFF_WAIT, STALLED_LOOKS_MAX, WATCH_EVERY,
+    HEADER_BYTES_MAX, IDLE_LOOKS_MAX, SNIFF_WAIT, STALLED_LOOKS_MAX, WATCH_EVERY,
 };
 use crate::listener::{Phase, Shared};
 use crate::pipeline;
@@ -194,8 +197,9 @@ async fn serve_http1(shared: Arc<Shared>, transport: Transport, peer: Peer) {
         // The watchdog does this without a timer per request, and knows a slow head from an idle
         // connection.
         .header_read_timeout(None)
+        // A head has at most 100 fields, which is hyper's own limit: asking for it costs every request
+        // two arrays of that size.
         .max_buf_size(HEADER_BYTES_MAX)
-        .max_headers(HEADERS_MAX)
         .keep_alive(true)
         .pipeline_flush(false);
     let service = service_of(&shared, &peer);
@@ -258,6 +262,23 @@ impl fmt::Display for Silent {
 
 impl std::error::Error for Silent {}
 
+/// What concerns a connection and does not come over it.
+enum News {
+    Phase(Phase),
+    TimeToLook,
+}
+
+async fn next_news(phases: &mut watch::Receiver<Phase>, clock: &Clock) -> News {
+    tokio::select! {
+        biased;
+        changed = phases.changed() => match changed {
+            Ok(()) => News::Phase(*phases.borrow()),
+            Err(_gone) => News::Phase(Phase::Aborted),
+        },
+        () = clock.sleep(WATCH_EVERY) => News::TimeToLook,
+    }
+}
+
 /// Serves a connection until it ends, the server stops, or the watchdog has seen enough.
 async fn drive<C: Future>(
     shared: &Shared,
@@ -271,24 +292,25 @@ async fn drive<C: Future>(
     phases.mark_changed();
     let mut watchdog = Watchdog::default();
     loop {
-        tokio::select! {
+        // A set polls what it has only if that has woken it, so that news are not looked for whenever
+        // the connection has something to do.
+        let mut coming = FuturesUnordered::from_iter([next_news(&mut phases, &shared.clock)]);
+        let news = tokio::select! {
             biased;
             _ended = connection.as_mut() => return,
-            changed = phases.changed() => {
-                match *phases.borrow() {
-                    _ if changed.is_err() => return,
-                    Phase::Aborted => return,
-                    Phase::Draining => shut_down(connection.as_mut()),
-                    Phase::Serving => {}
-                }
-            }
-            () = shared.clock.sleep(WATCH_EVERY) => match watchdog.look(&peer.activity) {
+            news = coming.select_next_some() => news,
+        };
+        match news {
+            News::Phase(Phase::Serving) => {}
+            News::Phase(Phase::Draining) => shut_down(connection.as_mut()),
+            News::Phase(Phase::Aborted) => return,
+            News::TimeToLook => match watchdog.look(&peer.activity) {
                 Look::Fine => {}
                 Look::Idle => shut_down(connection.as_mut()),
                 Look::Stalled => return,
                 Look::SlowHead if cuts_slow_heads => return,
                 Look::SlowHead => {}
-            }
+            },
         }
     }
 }

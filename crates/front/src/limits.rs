@@ -4,8 +4,6 @@ use std::time::Duration;
 
 /// The largest request head (`facts/security.md` § 4, slow and oversize requests).
 pub const HEADER_BYTES_MAX: usize = 64 * 1024;
-/// The most header fields of one request; SDKs send fewer than 20 (our choice).
-pub const HEADERS_MAX: usize = 100;
 /// What a request may send before its signature is believed, so that AWS's precedence of errors
 /// can be kept (architecture, "The pipeline").
 pub const UNPROVEN_BODY_BYTES_MAX: usize = 64 * 1024;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::ORIGIN;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
@@ -56,7 +57,7 @@ where
         answer_page(shared, peer, &head, &ids)
     };
     let is_preflight = head.method == Method::OPTIONS;
-    if !is_preflight && shared.answers_browsers() && head.headers.contains_key("origin") {
+    if !is_preflight && shared.answers_browsers() && head.headers.contains_key(ORIGIN) {
         allow_origin(response.headers_mut());
     }
     response.body_mut().in_flight = Some(in_flight);

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 use identity::claimed_service;
 use telemetry::{OperationMeter, Telemetry};
 use wire::{Codec, Elsewhere, Endpoint, Fault, OperationInfo, ServiceProfile};
@@ -11,8 +11,10 @@ use wire::{Codec, Elsewhere, Endpoint, Fault, OperationInfo, ServiceProfile};
 use crate::dialect::Dialect;
 use crate::view::{Headers, view_of};
 
-/// The header that says which protocol a path is of.
-const SMITHY_PROTOCOL: &str = "smithy-protocol";
+/// The header that says which protocol a path is of. A header is looked up by a name made beforehand:
+/// text would be parsed each time.
+static SMITHY_PROTOCOL: HeaderName = HeaderName::from_static("smithy-protocol");
+static TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const RPC_V2_CBOR: &[u8] = b"rpc-v2-cbor";
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -170,7 +172,7 @@ impl Routes {
         let headers = &head.headers;
         if is_rpc(head) {
             Dialect::Rpc
-        } else if headers.contains_key("x-amz-target") {
+        } else if headers.contains_key(&TARGET) {
             let content_type = match media_type(headers) {
                 "application/x-amz-json-1.1" => "application/x-amz-json-1.1",
                 _ => "application/x-amz-json-1.0",
@@ -236,7 +238,7 @@ impl Routes {
 
     /// The operation that a target names.
     fn target(&self, headers: &HeaderMap) -> Target<'_> {
-        let text = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+        let text = headers.get(&TARGET).and_then(|value| value.to_str().ok());
         let text = text.unwrap_or_default();
         match (self.by_target.get(text), text.split_once('.')) {
             (Some(index), _) => Target::Known(&self.operations[*index]),
@@ -274,7 +276,7 @@ impl Routes {
 }
 
 fn is_rpc(head: &Parts) -> bool {
-    head.headers.get(SMITHY_PROTOCOL).is_some_and(|value| value == RPC_V2_CBOR)
+    head.headers.get(&SMITHY_PROTOCOL).is_some_and(|value| value == RPC_V2_CBOR)
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

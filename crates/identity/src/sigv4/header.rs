@@ -23,14 +23,12 @@ pub(super) fn claims<'a, H: HeaderView + ?Sized>(
     let Ok(value) = std::str::from_utf8(authorization) else {
         return Err(lacking(&["Credential", "Signature", "SignedHeaders"], false, authorization));
     };
-    // By bytes: a search by characters costs more than all the rest.
-    let is_gap = |byte: &u8| matches!(byte, b',' | b' ');
-    let words = authorization.split(is_gap).filter(|word| !word.is_empty());
-    let mut words = words.map(|word| std::str::from_utf8(word).unwrap_or_default());
+    let mut words = words_of(value);
     let algorithm = words.next().unwrap_or_default();
     let (mut credential, mut signature, mut signed_headers) = ("", "", "");
     for word in words {
-        let Some((name, text)) = word.split_once('=') else {
+        let equals = memchr::memchr(b'=', word.as_bytes());
+        let Some((name, text)) = equals.map(|at| (&word[..at], &word[at + 1..])) else {
             return Err(incomplete(format!(
                 "'{word}' not a valid key=value pair (missing equal-sign) in Authorization \
                  header: '{value}'."
@@ -46,11 +44,10 @@ pub(super) fn claims<'a, H: HeaderView + ?Sized>(
     let timestamp = headers.value("x-amz-date").or_else(|| headers.value("date"));
     let fields =
         [("Credential", credential), ("Signature", signature), ("SignedHeaders", signed_headers)];
-    let absent: Vec<&str> =
-        fields.iter().filter(|(_, text)| text.is_empty()).map(|(name, _)| *name).collect();
+    let absent = || fields.iter().filter(|(_, text)| text.is_empty()).map(|(name, _)| *name);
     let timestamp = timestamp.filter(|value| !value.is_empty());
-    let (true, Some(timestamp)) = (absent.is_empty(), timestamp) else {
-        return Err(lacking(&absent, timestamp.is_none(), authorization));
+    let (None, Some(timestamp)) = (absent().next(), timestamp) else {
+        return Err(lacking(&absent().collect::<Vec<_>>(), timestamp.is_none(), authorization));
     };
     Ok(Claims {
         form: Form::Header,
@@ -58,9 +55,26 @@ pub(super) fn claims<'a, H: HeaderView + ?Sized>(
         credential: credential.into(),
         signed_headers: signed_headers.into(),
         signature: signature.into(),
-        timestamp: String::from_utf8_lossy(timestamp),
+        timestamp: std::str::from_utf8(timestamp)
+            .map_or_else(|_| String::from_utf8_lossy(timestamp), Cow::Borrowed),
         expires: None,
         token: headers.value("x-amz-security-token").map(String::from_utf8_lossy),
+    })
+}
+
+/// What stands between commas and spaces.
+fn words_of(value: &str) -> impl Iterator<Item = &str> {
+    let mut gaps = memchr::memchr2_iter(b',', b' ', value.as_bytes()).chain([value.len()]);
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let end = gaps.next()?;
+            let word = &value[start..end];
+            start = end + 1;
+            if !word.is_empty() {
+                return Some(word);
+            }
+        }
     })
 }
 

@@ -97,6 +97,8 @@ pub struct Presented<'a> {
     pub form: Form,
     /// The whole credential, `key/date/region/service/aws4_request`.
     pub credential: Cow<'a, str>,
+    /// Where its first four parts end.
+    scope_ends: [usize; 4],
     /// The names under the signature, as sent: lower case, joined by `;`.
     pub signed_headers: Cow<'a, str>,
     /// The signature.
@@ -112,7 +114,7 @@ pub struct Presented<'a> {
 impl Presented<'_> {
     /// The parts of the credential.
     pub fn scope(&self) -> Scope<'_> {
-        Scope::of_checked(&self.credential)
+        Scope::of_parsed(&self.credential, self.scope_ends)
     }
 }
 

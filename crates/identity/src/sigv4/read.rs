@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use stdx::UnixMillis;
 use wire::Fault;
 
-use super::canonical::hash_of;
+use super::canonical::{hash_of, names_of};
 use super::fault::{incomplete, invalid, missing};
 use super::{
     ALGORITHM, CONTENT_SHA256, Form, HeaderView, Payload, Presented, RequestView, Scope,
@@ -65,13 +65,14 @@ pub fn read<'a, H: HeaderView + ?Sized>(
             claims.algorithm
         )));
     }
-    check_scope(&claims, policy)?;
+    let scope_ends = check_scope(&claims, policy)?;
     Ok(Presented {
         form: claims.form,
         // A signature that is no hash becomes one that no HMAC yields.
         signature: hash_of(claims.signature.as_bytes()).unwrap_or_default(),
         payload: payload_of(request.headers),
         credential: claims.credential,
+        scope_ends,
         signed_headers: claims.signed_headers,
         timestamp: claims.timestamp,
         token: claims.token,
@@ -144,13 +145,13 @@ fn check_signed_headers<H: HeaderView + ?Sized>(
     headers: &H,
     policy: Policy<'_>,
 ) -> Result<(), Fault> {
-    let signed = |wanted: &str| claims.signed_headers.split(';').any(|name| name == wanted);
+    let signed = |wanted: &str| names_of(&claims.signed_headers).any(|name| name == wanted);
     if !signed("host") && !signed(":authority") {
         return Err(invalid(
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.".into(),
         ));
     }
-    if claims.signed_headers.split(';').count() > SIGNED_HEADERS_MAX {
+    if names_of(&claims.signed_headers).count() > SIGNED_HEADERS_MAX {
         return Err(incomplete(format!("More than {SIGNED_HEADERS_MAX} headers are signed.")));
     }
     let uncovered =
@@ -163,10 +164,10 @@ fn check_signed_headers<H: HeaderView + ?Sized>(
     }
 }
 
-/// Rows 10 and 11; everything wrong with the content is said at once.
-fn check_scope(claims: &Claims<'_>, policy: Policy<'_>) -> Result<(), Fault> {
+/// Rows 10 and 11; everything wrong with the content is said at once. Where the credential's parts end.
+fn check_scope(claims: &Claims<'_>, policy: Policy<'_>) -> Result<[usize; 4], Fault> {
     let credential = &*claims.credential;
-    let Some(scope) = Scope::parse(credential) else {
+    let Some((scope, ends)) = Scope::parse_with_ends(credential) else {
         return Err(incomplete(format!(
             "Credential must have exactly 5 slash-delimited elements, e.g. \
              keyid/date/region/service/term, got '{credential}'"
@@ -196,7 +197,7 @@ fn check_scope(claims: &Claims<'_>, policy: Policy<'_>) -> Result<(), Fault> {
             scope.date, claims.timestamp
         ));
     }
-    if wrong.is_empty() { Ok(()) } else { Err(invalid(wrong.join(" "))) }
+    if wrong.is_empty() { Ok(ends) } else { Err(invalid(wrong.join(" "))) }
 }
 
 /// Any region is a world of its own, so only its spelling is checked: it becomes part of keys.

@@ -20,31 +20,29 @@ pub struct Scope<'a> {
 impl<'a> Scope<'a> {
     /// Takes a credential apart; `None` unless it has exactly five parts.
     pub fn parse(credential: &'a str) -> Option<Self> {
+        Scope::parse_with_ends(credential).map(|(scope, _)| scope)
+    }
+
+    /// The same, and where the first four parts end.
+    pub(super) fn parse_with_ends(credential: &'a str) -> Option<(Self, [usize; 4])> {
         let slashes = credential.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
         let mut ends = slashes.map(|(at, _)| at);
-        let [first, second, third, fourth] =
-            [ends.next()?, ends.next()?, ends.next()?, ends.next()?];
-        let part = |from: usize, to: usize| &credential[from..to];
-        ends.next().is_none().then(|| Scope {
+        let four = [ends.next()?, ends.next()?, ends.next()?, ends.next()?];
+        ends.next().is_none().then(|| (Scope::of_parsed(credential, four), four))
+    }
+
+    /// The scope of a credential that was parsed before: its parts end there.
+    pub(super) fn of_parsed(credential: &'a str, ends: [usize; 4]) -> Self {
+        let [first, second, third, fourth] = ends;
+        let part = |from: usize, to: usize| credential.get(from..to).unwrap_or_default();
+        Scope {
             credential,
             access_key_id: part(0, first),
             date: part(first + 1, second),
             region: part(second + 1, third),
             service: part(third + 1, fourth),
             terminator: part(fourth + 1, credential.len()),
-        })
-    }
-
-    /// The scope of a credential that was parsed before; empty parts if it was not.
-    pub(super) fn of_checked(credential: &'a str) -> Self {
-        Scope::parse(credential).unwrap_or(Scope {
-            credential,
-            access_key_id: "",
-            date: "",
-            region: "",
-            service: "",
-            terminator: "",
-        })
+        }
     }
 
     /// `date/region/service/terminator`, as the string to sign holds it.
