@@ -19,7 +19,7 @@ use crate::table::write_tables;
 use load::server::Program;
 
 /// The chunk sizes that a group commit has with few, some and many waiting writers.
-const DISK_BYTES: [usize; 3] = [4 * 1024, 256 * 1024, 1024 * 1024];
+const DISK_BYTES: [usize; 4] = [4 * 1024, table::PUSH_CHUNK_BYTES, 256 * 1024, 1024 * 1024];
 
 /// Measures Levada against the floor.
 #[derive(Debug, Parser)]

@@ -8,6 +8,11 @@ use crate::disk::DiskReport;
 use crate::folder::FolderReport;
 use crate::rounds::Round;
 
+/// The chunk of one request of the push phase: ten records of 1 KiB.
+pub(crate) const PUSH_CHUNK_BYTES: usize = 16 * 1024;
+/// From a put to its push may take two syncs and this much, in 99 of 100 cases.
+const PUSH_ALLOWANCE_MS: f64 = 2.0;
+
 /// Writes everything that was measured.
 pub(crate) fn write_tables(
     disks: &[DiskReport],
@@ -59,6 +64,7 @@ fn write_all(
             )?;
         }
     }
+    write_push_goal(text, disks, rounds)?;
     write_steps(text, rounds)?;
     writeln!(
         text,
@@ -80,6 +86,20 @@ fn write_all(
         )?;
     }
     folder.map_or(Ok(()), |folder| write_folder(text, folder))
+}
+
+/// What the p99 of put-to-push is measured against, in the same run.
+fn write_push_goal(text: &mut String, disks: &[DiskReport], rounds: &[Round]) -> std::fmt::Result {
+    let disk = disks.iter().find(|disk| disk.bytes_each == PUSH_CHUNK_BYTES);
+    let pushed = find_median(rounds, "levada", "put-to-push", |report| report.p99_ms);
+    let (Some(disk), Some(pushed)) = (disk, pushed) else { return Ok(()) };
+    let goal = 2.0 * disk.p99_ms + PUSH_ALLOWANCE_MS;
+    writeln!(
+        text,
+        "\nput-to-push: p99 {pushed:.2} ms; that of the disk at {} KiB is {:.2} ms, so the goal is {goal:.2} ms",
+        PUSH_CHUNK_BYTES / 1024,
+        disk.p99_ms,
+    )
 }
 
 fn write_folder(text: &mut String, folder: &FolderReport) -> std::fmt::Result {

@@ -57,6 +57,27 @@ pub fn read_resident_bytes(pid: u32) -> io::Result<u64> {
         .ok_or_else(|| io::Error::other("no VmRSS in /proc/PID/status"))
 }
 
+/// Writes of a thread of this process, by the thread's name: how many, and their bytes.
+///
+/// # Errors
+/// When there is no such thread or `/proc` is not readable.
+pub fn read_thread_writes(name: &str) -> io::Result<(u64, u64)> {
+    for thread in fs::read_dir("/proc/self/task")? {
+        let thread = thread?.path();
+        if fs::read_to_string(thread.join("comm"))?.trim_end() != name {
+            continue;
+        }
+        let text = fs::read_to_string(thread.join("io"))?;
+        let value = |key: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+            line.and_then(|value| value.parse().ok())
+        };
+        let read = value("syscw").zip(value("wchar"));
+        return read.ok_or_else(|| io::Error::other("unexpected form of /proc/PID/task/TID/io"));
+    }
+    Err(io::Error::other(format!("no thread {name}")))
+}
+
 /// The name, and fields 14 and 15; counted after the last `)`, because a name may hold anything.
 fn parse_stat(stat: &str) -> io::Result<(&str, Cpu)> {
     let parse = || {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use kit::process::{Cpu, read_cpu_seconds, read_thread_cpu};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time;
 
@@ -16,6 +18,9 @@ use crate::histogram::Histogram;
 use crate::records::{Prepared, prepare_batches, prepare_singles};
 use crate::report::{Report, Step};
 use crate::target::Target;
+
+/// Turns are given this often, at most.
+const TURNS_STEP: Duration = Duration::from_micros(100);
 
 /// What a phase writes.
 #[derive(Clone, Copy, Debug)]
@@ -114,13 +119,14 @@ pub async fn run_writes(
     };
     let (shared, prepared) = (Shared::new(), Arc::new(prepared));
     let mut writers = JoinSet::new();
+    let pace = Pace::new(plan.requests_per_second)?;
     for _ in 0..plan.connections {
         let connection = Connection::open(target).await?;
-        let (shared, prepared) = (Arc::clone(&shared), Arc::clone(&prepared));
-        let pace = Pace::new(plan.requests_per_second);
+        let (shared, prepared, pace) = (Arc::clone(&shared), Arc::clone(&prepared), pace.clone());
         writers
             .spawn(async move { write_until_stopped(connection, &shared, &prepared, pace).await });
     }
+    drop(pace);
     measure(name, target, plan, &shared, &mut writers).await
 }
 
@@ -211,26 +217,51 @@ impl Sample {
 
 /// When requests may start, where their rate is bounded: on a timetable, so that a slow answer does
 /// not lower the load, and its latency counts from when it should have started.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Pace {
     began: Instant,
     interval: Option<Duration>,
+    /// A permit for each request that is due and has not started.
+    turns: Arc<Semaphore>,
 }
 
 impl Pace {
-    pub(crate) fn new(requests_per_second: f64) -> Self {
+    /// Turns are given by a thread, because the runtime's timer knows only milliseconds.
+    pub(crate) fn new(requests_per_second: f64) -> io::Result<Self> {
         let interval =
             (requests_per_second > 0.0).then(|| Duration::from_secs_f64(1.0 / requests_per_second));
-        Pace { began: Instant::now(), interval }
+        let pace = Pace { began: Instant::now(), interval, turns: Arc::new(Semaphore::new(0)) };
+        if let Some(interval) = interval {
+            let (began, turns) = (pace.began, Arc::downgrade(&pace.turns));
+            thread::Builder::new()
+                .name("pace".into())
+                .spawn(move || give_turns(began, interval, &turns))?;
+        }
+        Ok(pace)
     }
 
+    /// Waits until the request of this index is due; requests wait in their order.
     pub(crate) async fn wait_for_turn(&self, index: u64) -> Instant {
         let Some(interval) = self.interval else {
             return Instant::now();
         };
-        let due = self.began + interval.mul_f64(index as f64);
-        time::sleep_until(due.into()).await;
-        due
+        if let Ok(permit) = self.turns.acquire().await {
+            permit.forget();
+        }
+        self.began + interval.mul_f64(index as f64)
+    }
+}
+
+/// Gives turns when they are due, until nobody waits for any.
+fn give_turns(began: Instant, interval: Duration, turns: &Weak<Semaphore>) {
+    let mut given = 0;
+    while let Some(turns) = turns.upgrade() {
+        let due = 1 + (began.elapsed().as_secs_f64() / interval.as_secs_f64()) as u64;
+        turns.add_permits((due - given) as usize);
+        given = due;
+        drop(turns);
+        let next = began + interval.mul_f64(given as f64);
+        thread::sleep(next.saturating_duration_since(Instant::now()).max(TURNS_STEP));
     }
 }
 
@@ -253,4 +284,19 @@ async fn write_until_stopped(
         shared.count(prepared.records_each as u64, began.elapsed(), &mut histogram);
     }
     Ok(histogram)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn turns_are_never_early_and_come_in_order() {
+        let pace = Pace::new(2000.0).unwrap();
+        for index in 0..20 {
+            let due = pace.wait_for_turn(index).await;
+            assert_eq!(due, pace.began + Duration::from_micros(500 * index));
+            assert!(Instant::now() >= due, "{index}");
+        }
+    }
 }

@@ -39,10 +39,11 @@ pub async fn run_push(target: &Target, stream: &str, plan: Plan) -> io::Result<R
     let subscription = subscribe(target, stream).await?;
     let reader = Arc::clone(&shared);
     workers.spawn(async move { receive_until_stopped(subscription, &reader, epoch).await });
-    let pace = Pace::new(plan.requests_per_second);
+    let pace = Pace::new(plan.requests_per_second)?;
     for _ in 0..plan.connections {
         let mut connection = Connection::open(target).await?;
         let (target, shared, stream) = (target.clone(), Arc::clone(&shared), stream.to_owned());
+        let pace = pace.clone();
         workers.spawn(async move {
             while !shared.stopped.load(Ordering::Relaxed) {
                 let due = pace.wait_for_turn(shared.take_turn()).await;
@@ -55,6 +56,7 @@ pub async fn run_push(target: &Target, stream: &str, plan: Plan) -> io::Result<R
             Ok(Histogram::default())
         });
     }
+    drop(pace);
     measure("put-to-push", target, plan, &shared, &mut workers).await
 }
 
