@@ -1,9 +1,11 @@
-//! When an object is full: a state per source of what has been read and not planned yet. It holds
-//! numbers and no payload, so that a thousand partitions cost nothing; the log is the spill.
+//! When an object is full: a state per series of objects of what has been read and not planned yet. It
+//! holds numbers and no payload, so that a thousand partitions cost nothing; the log is the spill.
 
 use std::time::Duration;
 
 use stdx::UnixMillis;
+
+use crate::rows::Part;
 
 /// When a buffer closes (BufferingHints): by whichever comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,13 +16,11 @@ pub struct Hints {
     pub interval: Duration,
 }
 
-/// What a buffer holds: records of one source, by position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a buffer holds: records of one log or of several, by position.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// The first record's position.
-    pub from: u64,
-    /// Behind the last record.
-    pub to: u64,
+    /// Where they are, each log once, in the order in which the logs were first read.
+    pub parts: Vec<Part>,
     /// How many.
     pub records: u64,
     /// Their bytes together.
@@ -29,26 +29,52 @@ pub struct Held {
     pub oldest: UnixMillis,
 }
 
+impl Held {
+    fn starting(read: Read) -> Self {
+        let Read { log, position, arrival, .. } = read;
+        let part = Part { log, from: position, to: position };
+        Held { parts: vec![part], records: 0, bytes: 0, oldest: arrival }
+    }
+
+    fn add(&mut self, Read { log, position, bytes, arrival }: Read) {
+        // Records come page by page, so it is nearly always the last one.
+        let to = position + 1;
+        match self.parts.iter_mut().rfind(|part| part.log == log) {
+            Some(part) => part.to = to,
+            None => self.parts.push(Part { log, from: position, to }),
+        }
+        self.records += 1;
+        self.bytes += bytes;
+        self.oldest = self.oldest.min(arrival);
+    }
+}
+
+/// A record that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// From which log.
+    pub log: u64,
+    /// Where it stands.
+    pub position: u64,
+    /// How long it is.
+    pub bytes: u64,
+    /// When it arrived.
+    pub arrival: UnixMillis,
+}
+
 /// What happens to a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A record was read: its position, its bytes, when it arrived.
-    Read {
-        /// Where.
-        position: u64,
-        /// How long.
-        bytes: u64,
-        /// Since when.
-        arrival: UnixMillis,
-    },
+    /// A record was read.
+    Read(Read),
     /// Time has passed.
     Tick,
     /// Somebody wants everything delivered now.
     Flush,
 }
 
-/// A source's buffer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A buffer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Buffer(Option<Held>);
 
 impl Buffer {
@@ -56,20 +82,10 @@ impl Buffer {
     /// record that does not fit beside what is held closes that, and is held itself.
     pub fn apply(&mut self, event: Event, hints: Hints, now: UnixMillis) -> Option<Held> {
         match event {
-            Event::Read { position, bytes, arrival } => {
-                let is_over = |held: &Held| held.bytes + bytes > hints.bytes;
-                let closed = self.0.take_if(|held| is_over(held));
-                let held = self.0.get_or_insert(Held {
-                    from: position,
-                    to: position,
-                    records: 0,
-                    bytes: 0,
-                    oldest: arrival,
-                });
-                held.to = position + 1;
-                held.records += 1;
-                held.bytes += bytes;
-                held.oldest = held.oldest.min(arrival);
+            Event::Read(read) => {
+                let closed = self.0.take_if(|held| held.bytes + read.bytes > hints.bytes);
+                let held = self.0.get_or_insert_with(|| Held::starting(read));
+                held.add(read);
                 // One that is full by itself waits for nobody; after a closed one, for the next event.
                 closed.or_else(|| self.0.take_if(|held| held.bytes >= hints.bytes))
             }
@@ -80,7 +96,15 @@ impl Buffer {
 
     /// When a tick will close it, if nothing else does before.
     pub fn due(&self, hints: Hints) -> Option<UnixMillis> {
-        self.0.map(|held| held.oldest.after(hints.interval))
+        self.0.as_ref().map(|held| match held.bytes >= hints.bytes {
+            true => held.oldest,
+            false => held.oldest.after(hints.interval),
+        })
+    }
+
+    /// What it holds.
+    pub fn held(&self) -> Option<&Held> {
+        self.0.as_ref()
     }
 }
 
@@ -96,7 +120,11 @@ mod tests {
     const HINTS: Hints = Hints { bytes: 100, interval: Duration::from_secs(60) };
 
     fn read(position: u64, bytes: u64, arrival_ms: u64) -> Event {
-        Event::Read { position, bytes, arrival: UnixMillis(arrival_ms) }
+        Event::Read(Read { log: 1, position, bytes, arrival: UnixMillis(arrival_ms) })
+    }
+
+    fn range(held: &Held) -> (u64, u64) {
+        (held.parts[0].from, held.parts[0].to)
     }
 
     #[test]
@@ -104,7 +132,7 @@ mod tests {
         let mut buffer = Buffer::default();
         assert_eq!(buffer.apply(read(7, 60, 1000), HINTS, UnixMillis(1000)), None);
         let full = buffer.apply(read(8, 40, 1001), HINTS, UnixMillis(1001)).expect("full");
-        assert_eq!((full.from, full.to, full.records, full.bytes), (7, 9, 2, 100));
+        assert_eq!((range(&full), full.records, full.bytes), ((7, 9), 2, 100));
         assert_eq!(full.oldest, UnixMillis(1000));
         assert_eq!(buffer, Buffer::default());
     }
@@ -114,8 +142,17 @@ mod tests {
         let mut buffer = Buffer::default();
         buffer.apply(read(0, 60, 1000), HINTS, UnixMillis(1000));
         let closed = buffer.apply(read(1, 60, 2000), HINTS, UnixMillis(2000)).expect("closed");
-        assert_eq!((closed.from, closed.to), (0, 1));
+        assert_eq!(range(&closed), (0, 1));
         assert_eq!(buffer.due(HINTS), Some(UnixMillis(62_000)));
+    }
+
+    #[test]
+    fn one_that_is_larger_than_an_object_waits_for_no_interval() {
+        let mut buffer = Buffer::default();
+        buffer.apply(read(0, 60, 1000), HINTS, UnixMillis(1000));
+        buffer.apply(read(1, 200, 2000), HINTS, UnixMillis(2000));
+        assert_eq!(buffer.due(HINTS), Some(UnixMillis(2000)));
+        assert!(buffer.apply(Event::Tick, HINTS, UnixMillis(2000)).is_some());
     }
 
     #[test]
@@ -135,6 +172,18 @@ mod tests {
         assert!(buffer.apply(Event::Flush, HINTS, UnixMillis(0)).is_some());
     }
 
+    #[test]
+    fn logs_keep_the_order_in_which_they_were_first_read() {
+        let mut buffer = Buffer::default();
+        for (log, position) in [(4, 10), (4, 11), (2, 5), (4, 12)] {
+            let read = Read { log, position, bytes: 1, arrival: UnixMillis(0) };
+            buffer.apply(Event::Read(read), HINTS, UnixMillis(0));
+        }
+        let held = buffer.apply(Event::Flush, HINTS, UnixMillis(0)).expect("four records");
+        let parts = [Part { log: 4, from: 10, to: 13 }, Part { log: 2, from: 5, to: 6 }];
+        assert_eq!(held.parts, parts);
+    }
+
     proptest! {
         /// Objects are adjacent, hold every record once, and are no larger than asked for unless a
         /// single record is.
@@ -152,12 +201,13 @@ mod tests {
             objects.extend(buffer.apply(Event::Flush, HINTS, UnixMillis(0)));
             let mut next = 0;
             for object in &objects {
-                prop_assert_eq!(object.from, next);
-                prop_assert_eq!(object.records, object.to - object.from);
-                let bytes: u64 = sizes[object.from as usize..object.to as usize].iter().sum();
+                let (from, to) = range(object);
+                prop_assert_eq!(from, next);
+                prop_assert_eq!(object.records, to - from);
+                let bytes: u64 = sizes[from as usize..to as usize].iter().sum();
                 prop_assert_eq!(object.bytes, bytes);
                 prop_assert!(bytes <= HINTS.bytes || object.records == 1);
-                next = object.to;
+                next = to;
             }
             prop_assert_eq!(next, sizes.len() as u64);
         }

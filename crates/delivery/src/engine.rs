@@ -7,25 +7,38 @@ use std::time::Duration;
 
 use model::firehose::shapes::DestinationDescription;
 use stdx::{Clock, Entropy, UnixMillis, task};
-use store::{Commit, CommitError, Expect, LogId, RowWrite, Store};
+use store::{Commit, CommitError, Expect, LogId, RowError, RowWrite, Store};
 use streams::{Streams, World};
 use tokio::sync::Notify;
 
+use crate::budget::Budget;
+use crate::destination::Destination;
 use crate::error::Error;
-use crate::limits::{CHANGE_TRIES_MAX, STREAMS_MAX};
+use crate::intake;
+use crate::limits::{BUILD_BYTES_MAX, CHANGE_TRIES_MAX, STREAMS_MAX};
 use crate::name::DeliveryStreamName;
 use crate::outside::{Functions, ObjectStore};
-use crate::rows::{DeliveryStreamRow, EncryptionRow, Secrets, Source, Status, Tags};
+use crate::owners::{Owners, Shared};
+use crate::rows::{DeliveryStreamRow, EncryptionRow, Role, Secrets, Source, Status, Tags};
 use crate::stream::{DeliveryStream, DeliveryStreamState};
 use crate::{tables, transitions};
 
 /// What an operator may choose.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// How long CREATING and DELETING last.
     pub state_delay: Duration,
     /// Whether AWS's rates and quotas hold.
     pub limits: bool,
+    /// What a delivery stream holds undelivered, at most.
+    pub backlog_bytes_max: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let backlog_bytes_max = crate::limits::BACKLOG_BYTES_MAX;
+        Config { state_delay: Duration::ZERO, limits: false, backlog_bytes_max }
+    }
 }
 
 /// A delivery stream to create. Everything in it has been validated.
@@ -61,14 +74,12 @@ pub struct Delivery(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) store: Store,
-    pub(crate) streams: Streams,
     pub(crate) clock: Clock,
-    pub(crate) entropy: Entropy,
     pub(crate) config: Config,
-    pub(crate) objects: Arc<dyn ObjectStore>,
-    pub(crate) functions: Arc<dyn Functions>,
     /// Told when something has been put off by `--state-delay`.
     pub(crate) pending: Arc<Notify>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) owners: Owners,
     directory: RwLock<BTreeMap<DeliveryStreamName, Arc<DeliveryStream>>>,
 }
 
@@ -91,20 +102,21 @@ impl Delivery {
             let state = state(row.row, row.version)?;
             directory.insert(name.clone(), Arc::new(DeliveryStream::new(name, state)));
         }
-        let directory = RwLock::new(directory);
-        let pending = Arc::default();
-        let inner = Inner {
-            store,
+        let shared = Arc::new(Shared {
+            store: store.clone(),
             streams,
-            clock,
+            clock: clock.clone(),
             entropy,
             config,
             objects,
             functions,
-            pending,
-            directory,
-        };
-        let inner = Arc::new(inner);
+            budget: Budget::new(BUILD_BYTES_MAX),
+        });
+        let owners = Owners::default();
+        directory.values().for_each(|stream| owners.start(&shared, stream));
+        let directory = RwLock::new(directory);
+        let pending = Arc::default();
+        let inner = Arc::new(Inner { store, clock, config, pending, shared, owners, directory });
         task::spawn(transitions::run(Arc::downgrade(&inner)));
         Ok(Delivery(inner))
     }
@@ -176,17 +188,21 @@ impl Delivery {
             encryption: new.encryption,
             throughput_hint_mibps,
         };
-        let rows = vec![RowWrite::put::<tables::DeliveryStreams>(&name, &row, Expect::Absent)];
+        let mut rows = vec![RowWrite::put::<tables::DeliveryStreams>(&name, &row, Expect::Absent)];
+        let has_backup =
+            Destination::read(&new.destination).is_ok_and(|served| served.backup.is_some());
+        let from = (&self.0.store, &self.0.shared.streams);
+        rows.extend(intake::first_rows(from, row.generation, &row.source, has_backup));
         let version = match self.0.store.commit(Commit { rows, opens, ..Commit::default() }).await {
             Ok(committed) => committed.versions[0],
             Err(CommitError::Conflict { .. }) => return Err(Error::Exists(name)),
             Err(error) => return Err(error.into()),
         };
-        let destination = Arc::new(new.destination);
-        let state = DeliveryStreamState { row, version, destination };
+        let state = DeliveryStreamState::new(row, version, new.destination);
         let stream = Arc::new(DeliveryStream::new(name.clone(), state));
         let mut directory = self.0.directory.write().unwrap_or_else(PoisonError::into_inner);
         directory.insert(name, Arc::clone(&stream));
+        self.0.owners.start(&self.0.shared, &stream);
         self.0.pending.notify_one();
         Ok(stream)
     }
@@ -264,16 +280,44 @@ impl Delivery {
 
     /// Takes a delivery stream away.
     pub(crate) async fn remove(&self, stream: &DeliveryStream) -> Result<(), Error> {
-        let row = &stream.state().row;
-        let rows = vec![RowWrite::delete::<tables::DeliveryStreams>(&stream.name, Expect::Any)];
-        let forgets = match row.source {
-            Source::DirectPut { log } => vec![LogId(log)],
-            _ => Vec::new(),
-        };
-        self.0.store.commit(Commit { rows, forgets, ..Commit::default() }).await?;
-        let mut directory = self.0.directory.write().unwrap_or_else(PoisonError::into_inner);
-        directory.remove(&stream.name);
-        Ok(())
+        self.0.owners.end(stream).await;
+        for _ in 0..CHANGE_TRIES_MAX {
+            match self.0.store.commit(self.removal_of(stream)?).await {
+                Ok(_) => {
+                    let mut directory =
+                        self.0.directory.write().unwrap_or_else(PoisonError::into_inner);
+                    directory.remove(&stream.name);
+                    return Ok(());
+                }
+                // What its owner had on its way when it ended: rows that were not here yet.
+                Err(CommitError::Conflict { .. }) => tokio::task::yield_now().await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Contended(stream.name.clone()))
+    }
+
+    /// Everything that there is of a delivery stream, as long as nothing is added.
+    fn removal_of(&self, stream: &DeliveryStream) -> Result<Commit, Error> {
+        let corrupt = |error: RowError| Error::Corrupt(error.reason);
+        let own = stream.generation.to_be_bytes();
+        let mut rows = vec![RowWrite::delete::<tables::DeliveryStreams>(&stream.name, Expect::Any)];
+        let mut forgets = Vec::new();
+        if let Source::DirectPut { log } = stream.state().row.source {
+            forgets.push(LogId(log));
+        }
+        let sources = self.0.store.table::<tables::Sources>().scan_prefix(&own);
+        for (key, found) in sources.map_err(corrupt)? {
+            if matches!(found.row.role, Role::Partition { .. } | Role::Failed { .. }) {
+                forgets.push(LogId(key.1));
+            }
+            let expect = Expect::Version(found.version);
+            rows.push(RowWrite::delete::<tables::Sources>(&key, expect));
+        }
+        for (key, _) in self.0.store.table::<tables::Plans>().scan_prefix(&own).map_err(corrupt)? {
+            rows.push(RowWrite::delete::<tables::Plans>(&key, Expect::Any));
+        }
+        Ok(Commit { rows, forgets, ..Commit::default() })
     }
 }
 
@@ -284,5 +328,5 @@ pub(crate) fn encode(destination: &DestinationDescription) -> String {
 fn state(row: DeliveryStreamRow, version: u64) -> Result<DeliveryStreamState, Error> {
     let destination = serde_json::from_str(&row.destination)
         .map_err(|_| Error::Corrupt("not a delivery stream's destination"))?;
-    Ok(DeliveryStreamState { row, version, destination: Arc::new(destination) })
+    Ok(DeliveryStreamState::new(row, version, destination))
 }

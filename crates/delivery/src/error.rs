@@ -2,6 +2,7 @@
 
 use store::{CommitError, StoreError};
 
+use crate::destination::Unserved;
 use crate::name::DeliveryStreamName;
 
 /// Why Data Firehose refuses something.
@@ -50,6 +51,8 @@ pub enum Error {
     Throttled(DeliveryStreamName),
     /// Its backlog is as large as it may be: it takes no more until some of it is delivered.
     BacklogFull(DeliveryStreamName),
+    /// Its records would go where nothing is delivered to yet.
+    Unserved(DeliveryStreamName, Unserved),
     /// A row cannot be read.
     Corrupt(&'static str),
     /// The store refuses.

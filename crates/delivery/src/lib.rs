@@ -1,35 +1,56 @@
 //! Data Firehose: records buffered, transformed, converted and delivered, each exactly once. The design
 //! is in `docs/delivery.md`.
 
+mod attempt;
+mod budget;
 pub mod buffer;
 mod compress;
 mod deaggregate;
+mod destination;
 mod engine;
 mod error;
 pub mod failed;
+mod frame;
+mod intake;
 mod kpl;
 pub mod lambda;
 pub mod limits;
+mod line;
 mod name;
+mod object;
 mod outside;
+mod owner;
+mod owners;
+mod plans;
 mod prefix;
 mod put;
+mod reading;
+mod recover;
 mod rows;
 mod settings;
+mod settle;
+mod status;
 mod stream;
 mod tables;
 mod time_pattern;
 mod transitions;
+mod work;
 
 pub use compress::{Compression, Compressor};
 pub use deaggregate::{Parts, SubRecords};
+pub use destination::{Destination, Target, Unserved, time_zone};
 pub use engine::{Config, Delivery, NewDeliveryStream, NewSource};
 pub use error::Error;
+pub use intake::stream_of_arn;
 pub use kpl::{UserRecord, user_records};
 pub use name::DeliveryStreamName;
 pub use outside::{Answer, Functions, InvokeError, Invoked, NewObject, ObjectStore, Put, PutError};
 pub use prefix::{ErrorOutput, Evaluation, Prefix, PrefixError};
-pub use rows::{DeliveryStreamRow, EncryptionRow, Secrets, Source, Status, Tags};
+pub use rows::{
+    Content, DeliveryStreamRow, EncryptionRow, Part, PlanRow, Role, Secrets, Source, SourceRow,
+    Status, Tags,
+};
 pub use settings::{DESTINATION_ID, EncryptionKey, EncryptionStatus, NewDestination};
+pub use status::{DeliveryStatus, PlanStatus};
 pub use stream::{DeliveryStream, DeliveryStreamState};
 pub use time_pattern::{TimePattern, TimePatternError};

@@ -31,3 +31,47 @@ pub const SUB_RECORDS_MAX: usize = 500;
 pub const FUNCTION_ANSWER_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// How long a function may take (developer guide, "Data transformation": five minutes).
 pub const FUNCTION_WAIT: Duration = Duration::from_secs(300);
+
+/// What a delivery stream holds undelivered, at most: puts beyond it are refused until some of it is
+/// delivered (our choice; AWS drops what is a day old, which is more than four days' worth of its
+/// default rate).
+pub const BACKLOG_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+/// Objects and batches in memory at once, over all delivery streams: two of the largest that a
+/// destination may ask for (API reference, BufferingHints). A second share of this size is for what
+/// has failed before, so that no broken destination starves the others.
+pub const BUILD_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// What one read of a log answers, at most, when records are looked at or made into objects.
+pub const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Records of one such page, at most.
+pub const PAGE_RECORDS_MAX: usize = 20_000;
+/// Objects of one delivery stream that are planned and not delivered, at most. Those that are parked
+/// do not count.
+pub const PLANS_MAX: usize = 32;
+/// Objects of one delivery stream that are built and put at once.
+pub const PUTS_MAX: usize = 8;
+/// How long one put may take before it counts as failed.
+pub const PUT_TIMEOUT: Duration = Duration::from_secs(120);
+/// The first pause after a put or an invocation that failed; each one after it is twice as long
+/// (developer guide, HTTP endpoint delivery retries).
+pub const RETRY_FIRST: Duration = Duration::from_secs(1);
+/// The longest such pause (the same page).
+pub const RETRY_MAX: Duration = Duration::from_secs(120);
+/// By how much pauses vary, in percent either way (the same page).
+pub const RETRY_JITTER_PERCENT: u64 = 15;
+/// After this long AWS gives up (developer guide, S3 delivery failure); here an object is parked.
+pub const GIVES_UP_AFTER: Duration = Duration::from_hours(24);
+/// How often a parked object is tried all the same.
+pub const PARKED_RETRY: Duration = Duration::from_hours(1);
+/// How long a delivery stream waits after its store or its source has failed it.
+pub const STORE_RETRY: Duration = Duration::from_secs(1);
+/// How often a source stream that is missing is looked for.
+pub const SOURCE_RETRY: Duration = Duration::from_secs(5);
+/// Full objects of one delivery stream that may wait to be planned before a Kinesis stream is read on:
+/// what is not read stays in its shards.
+pub const UNPLANNED_MAX: usize = 16;
+/// Messages to a delivery stream's owner that may wait.
+pub const COMMANDS_MAX: usize = 16;
+/// How large an object is unless its destination says (API reference, BufferingHints).
+pub const SIZE_MIB_DEFAULT: i32 = 5;
+/// How long a record waits unless its destination says (API reference, BufferingHints).
+pub const INTERVAL_SECONDS_DEFAULT: i32 = 300;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use jiff::ZonedDateTime;
+use minicbor::{Decode, Encode};
 
 use crate::time_pattern::{TimePattern, TimePatternError};
 
@@ -14,14 +15,32 @@ const TIME_DEFAULT: &str = "yyyy/MM/dd/HH/";
 const RANDOM_LETTERS: usize = 11;
 
 /// Why an object is written to the error prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
 pub enum ErrorOutput {
     /// A processor failed.
+    #[n(0)]
     Processing,
     /// A record could not be converted.
+    #[n(1)]
     FormatConversion,
     /// A record could not be decompressed.
+    #[n(2)]
     Decompression,
+    /// There are as many active partitions as there may be (developer guide, buffering for dynamic
+    /// partitioning).
+    #[n(3)]
+    ActivePartitionExceeded,
+}
+
+impl ErrorOutput {
+    /// Every one.
+    pub const ALL: [ErrorOutput; 4] = [
+        ErrorOutput::Processing,
+        ErrorOutput::FormatConversion,
+        ErrorOutput::Decompression,
+        ErrorOutput::ActivePartitionExceeded,
+    ];
 }
 
 impl fmt::Display for ErrorOutput {
@@ -30,6 +49,7 @@ impl fmt::Display for ErrorOutput {
             ErrorOutput::Processing => "processing-failed",
             ErrorOutput::FormatConversion => "format-conversion-failed",
             ErrorOutput::Decompression => "decompression-failed",
+            ErrorOutput::ActivePartitionExceeded => "activePartitionExceeded",
         })
     }
 }

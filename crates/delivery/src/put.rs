@@ -13,7 +13,8 @@ impl Delivery {
     /// by one.
     ///
     /// # Errors
-    /// [`Error::NotDirectPut`], [`Error::NotActive`], or the store's: then none of them is shown.
+    /// [`Error::NotDirectPut`], [`Error::NotActive`], [`Error::Unserved`], [`Error::BacklogFull`], or the
+    /// store's: then none of them is shown.
     pub async fn put(&self, stream: &DeliveryStream, records: &[Bytes]) -> Result<u64, Error> {
         let state = stream.state();
         let Source::DirectPut { log } = state.row.source else {
@@ -21,6 +22,12 @@ impl Delivery {
         };
         if state.row.status != Status::Active {
             return Err(Error::NotActive(stream.name.clone()));
+        }
+        if let Err(unserved) = &state.served {
+            return Err(Error::Unserved(stream.name.clone(), unserved.clone()));
+        }
+        if stream.backlog.bytes() >= self.0.shared.config.backlog_bytes_max {
+            return Err(Error::BacklogFull(stream.name.clone()));
         }
         let bytes = records.iter().map(Bytes::len).sum();
         let mut batch = RecordBatch::with_capacity(records.len(), bytes);

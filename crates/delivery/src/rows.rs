@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
+use crate::prefix::ErrorOutput;
+
 /// Tags, in the order in which their keys were first given.
 pub type Tags = Vec<(String, String)>;
 /// Secrets of a destination that no description shows, by member, such as `Password`.
@@ -116,4 +118,126 @@ pub struct DeliveryStreamRow {
     /// What whoever puts records means to put, in MiB a second: a hint that is only shown.
     #[n(11)]
     pub throughput_hint_mibps: Option<u32>,
+}
+
+/// What a log is to a delivery stream that makes objects from it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Role {
+    /// Its own log, of records that were put.
+    #[n(0)]
+    Intake,
+    /// A shard of the Kinesis stream that it reads.
+    #[n(1)]
+    Shard {
+        /// The shard's index.
+        #[n(0)]
+        index: u32,
+        /// When it was created, which its sequence numbers begin with.
+        #[n(1)]
+        created_seconds: u64,
+    },
+    /// Records on their way to one partition.
+    #[n(2)]
+    Partition {
+        /// The partition's keys from the query.
+        #[n(0)]
+        from_query: BTreeMap<String, String>,
+        /// The partition's keys from the function.
+        #[n(1)]
+        from_lambda: BTreeMap<String, String>,
+    },
+    /// Records on their way to the error prefix.
+    #[n(3)]
+    Failed {
+        /// Why.
+        #[n(0)]
+        output: ErrorOutput,
+    },
+}
+
+/// A log that a delivery stream makes objects from.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct SourceRow {
+    /// What it is.
+    #[n(0)]
+    pub role: Role,
+    /// Every record below this is in a plan, in an object, or in a staging log.
+    #[n(1)]
+    pub below: u64,
+}
+
+/// Some of a log's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Part {
+    /// The log.
+    #[n(0)]
+    pub log: u64,
+    /// The first record's position.
+    #[n(1)]
+    pub from: u64,
+    /// Behind the last record.
+    #[n(2)]
+    pub to: u64,
+}
+
+/// What an object is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Content {
+    /// Records as they came in, which pure processors may still change.
+    #[n(0)]
+    Source,
+    /// Records as they came in, for the backup.
+    #[n(1)]
+    Backup,
+    /// Records that have been staged for delivery.
+    #[n(2)]
+    Staged,
+    /// Records that have been staged as failed.
+    #[n(3)]
+    Failed {
+        /// Why.
+        #[n(0)]
+        output: ErrorOutput,
+    },
+}
+
+/// An object to come, with everything drawn that is random or depends on the time: the same plan
+/// always gives the same objects.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct PlanRow {
+    /// Its records, in order.
+    #[n(0)]
+    pub parts: Vec<Part>,
+    /// What they are.
+    #[n(1)]
+    pub content: Content,
+    /// The object's name.
+    #[n(2)]
+    pub key: String,
+    /// The names of the objects that take records which fail while the object is built.
+    #[cbor(n(3), default, skip_if = "BTreeMap::is_empty")]
+    pub error_keys: BTreeMap<ErrorOutput, String>,
+    /// Where it goes: the model's `DestinationDescription` as it was when this was planned, as JSON.
+    #[n(4)]
+    pub destination: String,
+    /// The version of the configuration.
+    #[n(5)]
+    pub version: u64,
+    /// When it was planned, which is when its first attempt was made.
+    #[n(6)]
+    pub planned_ms: u64,
+    /// When its oldest record arrived.
+    #[n(7)]
+    pub oldest_ms: u64,
+    /// How many records it has.
+    #[n(8)]
+    pub records: u64,
+    /// Their bytes.
+    #[n(9)]
+    pub bytes: u64,
+    /// A UUID, which is in the object's name too: an archive calls its file so.
+    #[n(10)]
+    pub uuid: String,
 }

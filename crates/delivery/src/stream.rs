@@ -2,10 +2,12 @@
 //! for anybody.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::firehose::shapes::DestinationDescription;
 use tokio::sync::watch;
 
+use crate::destination::{Destination, Unserved};
 use crate::name::DeliveryStreamName;
 use crate::rows::DeliveryStreamRow;
 
@@ -18,6 +20,33 @@ pub struct DeliveryStreamState {
     pub version: u64,
     /// The row's destination, read.
     pub destination: Arc<DestinationDescription>,
+    /// What delivering needs of it, or why nothing is delivered there.
+    pub served: Result<Arc<Destination>, Unserved>,
+}
+
+impl DeliveryStreamState {
+    pub(crate) fn new(
+        row: DeliveryStreamRow,
+        version: u64,
+        destination: DestinationDescription,
+    ) -> Self {
+        let served = Destination::read(&destination).map(Arc::new);
+        DeliveryStreamState { row, version, destination: Arc::new(destination), served }
+    }
+}
+
+/// Bytes that are read and not delivered, as its owner says: puts look at it.
+#[derive(Debug, Default)]
+pub(crate) struct Backlog(AtomicU64);
+
+impl Backlog {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn publish(&self, bytes: u64) {
+        self.0.store(bytes, Ordering::Relaxed);
+    }
 }
 
 /// A delivery stream.
@@ -27,18 +56,28 @@ pub struct DeliveryStream {
     pub name: DeliveryStreamName,
     /// Tells it from another one of the same name.
     pub generation: u64,
+    pub(crate) backlog: Backlog,
+    /// Records that its source gave up before they were read.
+    lost: AtomicU64,
     state: watch::Sender<Arc<DeliveryStreamState>>,
 }
 
 impl DeliveryStream {
     pub(crate) fn new(name: DeliveryStreamName, state: DeliveryStreamState) -> Self {
         let generation = state.row.generation;
-        DeliveryStream { name, generation, state: watch::Sender::new(Arc::new(state)) }
+        let state = watch::Sender::new(Arc::new(state));
+        let (backlog, lost) = (Backlog::default(), AtomicU64::new(0));
+        DeliveryStream { name, generation, backlog, lost, state }
     }
 
     /// The newest snapshot.
     pub fn state(&self) -> Arc<DeliveryStreamState> {
         Arc::clone(&self.state.borrow())
+    }
+
+    /// Its source gave up records before they were read.
+    pub(crate) fn lost(&self, records: u64) {
+        self.lost.fetch_add(records, Ordering::Relaxed);
     }
 
     /// Watches for newer snapshots.

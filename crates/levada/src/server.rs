@@ -336,7 +336,11 @@ fn open_delivery(
         streams.clone(),
         clock.clone(),
         entropy.clone(),
-        delivery::Config { state_delay: config.state_delay, limits: config.limits },
+        delivery::Config {
+            state_delay: config.state_delay,
+            limits: config.limits,
+            ..delivery::Config::default()
+        },
         (objects, Arc::new(functions)),
     );
     delivery.map_err(|error| StartError::Damaged(error.to_string()))

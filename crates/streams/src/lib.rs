@@ -58,7 +58,7 @@ pub use meters::{ConsumerMeters, PutBy, PutOutcome, StreamMeters};
 pub use monitoring::{ShardMetric, ShardMetrics};
 pub use name::{StreamName, World};
 pub use put::{NewRecord, Placed, Throttled};
-pub use record::RecordBody;
+pub use record::{RecordBody, read as read_record};
 pub use rows::StreamRow;
 pub use sequence::{GivenNumber, SequenceNumber};
 pub use shard::{Shard, ShardMap};

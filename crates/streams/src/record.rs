@@ -44,8 +44,8 @@ pub(crate) fn write(buffer: &mut BytesMut, partition_key: &str, data: &[u8], enc
     buffer.put_slice(data);
 }
 
-/// Reads a record without copying it. `None` if these are not a record's bytes.
-pub(crate) fn read(mut payload: Bytes) -> Option<RecordBody> {
+/// Reads a record out of its shard's log without copying it. `None` if these are not a record's bytes.
+pub fn read(mut payload: Bytes) -> Option<RecordBody> {
     let encrypted = match *payload.first()? {
         PLAIN => false,
         KMS => true,

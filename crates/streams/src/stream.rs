@@ -119,8 +119,8 @@ impl Stream {
         !self.state.borrow().row.shard_level_metrics.is_empty()
     }
 
-    /// Watches for newer snapshots.
-    pub(crate) fn watch(&self) -> watch::Receiver<Arc<StreamState>> {
+    /// Watches for newer snapshots. There is one more when the stream goes.
+    pub fn watch(&self) -> watch::Receiver<Arc<StreamState>> {
         self.state.subscribe()
     }
 

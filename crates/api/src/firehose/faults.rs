@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use delivery::limits::{ENCRYPTION_CHANGES_MAX, TAGS_MAX};
+use delivery::{limits::{ENCRYPTION_CHANGES_MAX, TAGS_MAX, Unserved};
 use delivery::{DeliveryStreamName, Error};
 use model::firehose::faults;
 use wire::Fault;
@@ -69,7 +69,8 @@ pub(super) fn to_fault(error: Error) -> Fault {
         Error::Throttled(_) | Error::BacklogFull(_) => {
             faults::service_unavailable_exception(SLOW_DOWN)
         }
-        error @ (Error::Corrupt(_) | Error::Commit(_)) => {
+        Error::Unserved(_, Unserved::Type(destination)) => destination_not_served_yet(destination),
+        error @ (Error::Corrupt(_) | Error::Commit(_) | Error::Unserved(..)) => {
             tracing::error!(%error, "an operation failed");
             Fault::internal()
         }

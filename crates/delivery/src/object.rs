@@ -1,0 +1,137 @@
+//! From a plan to its objects. Nothing is drawn here and no clock is read: the same plan and the same
+//! records give the same bytes.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use bytes::Bytes;
+use stdx::task;
+use store::{ReadError, Store, StoredRecord};
+
+use crate::compress::{Compression, Compressor};
+use crate::destination::{Destination, Target};
+use crate::frame::Frame;
+use crate::outside::NewObject;
+use crate::reading::{Incoming, Reading};
+use crate::rows::{Content, PlanRow};
+
+/// How the records of each log lie in it.
+pub(crate) type Frames = BTreeMap<u64, Frame>;
+
+/// What a plan has become.
+pub(crate) struct Built {
+    /// The objects, the data's last. None if no record is left.
+    pub(crate) objects: Vec<NewObject>,
+    /// Records that were there.
+    pub(crate) records: u64,
+}
+
+/// Why nothing could be built now.
+#[derive(Debug)]
+pub(crate) enum BuildError {
+    /// The store does not give the records.
+    Read(ReadError),
+    /// They do not compress.
+    Compress(io::Error),
+    /// The configuration that the plan was made with cannot be read.
+    Destination,
+    /// The work was broken off.
+    Aborted,
+}
+
+impl std::fmt::Display for BuildError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BuildError::Read(error) => error.fmt(f),
+            BuildError::Compress(error) => error.fmt(f),
+            BuildError::Destination => f.write_str("its configuration cannot be read"),
+            BuildError::Aborted => f.write_str("it was broken off"),
+        }
+    }
+}
+
+/// Reads a plan's records and makes its objects, page by page: no more than the object and a page is
+/// in memory.
+pub(crate) async fn build(
+    store: &Store,
+    plan: &PlanRow,
+    destination: &Destination,
+    frames: &Frames,
+    account: &str,
+) -> Result<Built, BuildError> {
+    let target = match plan.content {
+        Content::Backup => destination.backup.as_ref().ok_or(BuildError::Destination)?,
+        _ => &destination.data,
+    };
+    let mut assembly = Assembly::new(plan, target).map_err(BuildError::Compress)?;
+    let mut reading = Reading::new(store, &plan.parts);
+    while let Some((log, records)) = reading.page().await.map_err(BuildError::Read)? {
+        let frame = frames.get(&log).copied().unwrap_or(Frame::Plain);
+        assembly = match assembly.is_heavy() {
+            false => assembly.with(frame, records),
+            // Compressing takes a thread for longer than others may wait for it.
+            true => task::spawn_blocking(move || assembly.with(frame, records))
+                .await
+                .map_err(|_| BuildError::Aborted)?,
+        }
+        .map_err(BuildError::Compress)?;
+    }
+    let records = assembly.records;
+    let body = match assembly.is_heavy() {
+        false => assembly.finish(),
+        true => task::spawn_blocking(move || assembly.finish())
+            .await
+            .map_err(|_| BuildError::Aborted)?,
+    };
+    let body = body.map_err(BuildError::Compress)?;
+    let object = |body| NewObject {
+        account: account.to_owned(),
+        bucket: target.bucket.clone(),
+        key: plan.key.clone(),
+        body: vec![body],
+        content_encoding: target.compression.content_encoding(),
+    };
+    Ok(Built { objects: body.map(object).into_iter().collect(), records })
+}
+
+/// An object that records are added to.
+struct Assembly {
+    body: Compressor,
+    records: u64,
+}
+
+impl Assembly {
+    fn new(plan: &PlanRow, target: &Target) -> io::Result<Self> {
+        let body = match target.compression {
+            // Its size is known, so it need not grow.
+            Compression::Uncompressed => Compressor::Plain(Vec::with_capacity(plan.bytes as usize)),
+            compression => compression.begin(&plan.uuid)?,
+        };
+        Ok(Assembly { body, records: 0 })
+    }
+
+    fn is_heavy(&self) -> bool {
+        !matches!(self.body, Compressor::Plain(_))
+    }
+
+    fn with(mut self, frame: Frame, records: Vec<StoredRecord>) -> io::Result<Self> {
+        let mut written = Ok(());
+        for record in records {
+            self.records += 1;
+            frame.open(record, &mut |Incoming { data, .. }| {
+                if written.is_ok() {
+                    written = self.body.write(&data);
+                }
+            });
+        }
+        written.map(|()| self)
+    }
+
+    /// The object, if there is anything in it.
+    fn finish(self) -> io::Result<Option<Bytes>> {
+        match self.records {
+            0 => Ok(None),
+            _ => self.body.finish().map(|body| Some(body.into())),
+        }
+    }
+}

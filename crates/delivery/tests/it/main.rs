@@ -1,0 +1,6 @@
+//! The engine over a real store in memory, with a clock of its own and a world that fails on purpose.
+
+mod crashes;
+mod delivering;
+mod fixture;
+mod world;
