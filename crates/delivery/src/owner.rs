@@ -41,17 +41,6 @@ pub(crate) enum LineId {
     Staging(u64),
 }
 
-impl LineId {
-    /// The line that made a plan.
-    pub(crate) fn of_plan(content: &Content, log: u64) -> Self {
-        match content {
-            Content::Source => LineId::Main,
-            Content::Backup => LineId::Backup,
-            Content::Staged | Content::Failed { .. } => LineId::Staging(log),
-        }
-    }
-}
-
 /// Why an owner stops.
 #[derive(Debug)]
 pub(crate) enum Ended {

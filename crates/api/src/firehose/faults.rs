@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use delivery::{limits::{ENCRYPTION_CHANGES_MAX, TAGS_MAX, Unserved};
-use delivery::{DeliveryStreamName, Error};
+use delivery::limits::{ENCRYPTION_CHANGES_MAX, TAGS_MAX};
+use delivery::{DeliveryStreamName, Error, Unserved};
 use model::firehose::faults;
 use wire::Fault;
 
