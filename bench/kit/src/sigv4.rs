@@ -4,8 +4,33 @@ use aws_lc_rs::{digest, hmac};
 
 /// The region that every measured request is signed for.
 pub const REGION: &str = "us-east-1";
-/// The service that every measured request is signed for.
+/// The service that the floors believe requests for.
 pub const SERVICE: &str = "kinesis";
+
+/// A service, as a request names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Data Streams.
+    Kinesis,
+    /// Data Firehose.
+    Firehose,
+    /// Levada's own, for operators.
+    Levada,
+    /// S3.
+    S3,
+}
+
+impl Service {
+    /// Its name in a credential scope, and what stands before an operation's name.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Service::Kinesis => (SERVICE, "Kinesis_20131202"),
+            Service::Firehose => ("firehose", "Firehose_20150804"),
+            Service::Levada => ("levada", "Levada_20261124"),
+            Service::S3 => ("s3", ""),
+        }
+    }
+}
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -58,8 +83,21 @@ pub fn sign_request(
     names: &[u8],
     body_hash: &[u8; 32],
 ) -> [u8; 32] {
+    sign_line(key, date, scope, b"POST\n/\n\n", canonical_headers, names, body_hash)
+}
+
+/// The same for any method, path and query, each ending a line of `line`.
+fn sign_line(
+    key: &hmac::Key,
+    date: &[u8],
+    scope: &[u8],
+    line: &[u8],
+    canonical_headers: &[u8],
+    names: &[u8],
+    body_hash: &[u8; 32],
+) -> [u8; 32] {
     let mut request = digest::Context::new(&digest::SHA256);
-    request.update(b"POST\n/\n\n");
+    request.update(line);
     request.update(canonical_headers);
     request.update(b"\n");
     request.update(names);
@@ -85,24 +123,61 @@ pub struct Signer {
     date: String,
     scope: String,
     key: hmac::Key,
+    /// What stands before an operation's name.
+    target: &'static str,
 }
 
 impl Signer {
     /// Signs with the time of now, so what it writes is good for the five minutes that Kinesis
     /// allows clocks to differ.
     pub fn new(host: &str, pair: &KeyPair) -> Self {
+        Signer::for_service(host, pair, Service::Kinesis)
+    }
+
+    /// The same for another service.
+    pub fn for_service(host: &str, pair: &KeyPair, service: Service) -> Self {
         let date = write_date_now();
-        let scope = format!("{}/{REGION}/{SERVICE}/aws4_request", &date[..8]);
+        let (name, target) = service.names();
+        let scope = format!("{}/{REGION}/{name}/aws4_request", &date[..8]);
         let key = derive_signing_key(&pair.secret, &scope);
-        Signer { host: host.to_owned(), key_id: pair.id.clone(), date, scope, key }
+        Signer { host: host.to_owned(), key_id: pair.id.clone(), date, scope, key, target }
+    }
+
+    /// Writes a PUT without a body, as S3 wants it.
+    pub fn write_put(&self, path: &str) -> Vec<u8> {
+        const NAMES: &str = "host;x-amz-content-sha256;x-amz-date";
+        let Signer { host, key_id, date, scope, key, .. } = self;
+        let body_hash = hash_body(b"");
+        let hash = write_hex(&body_hash);
+        let hash = String::from_utf8_lossy(&hash);
+        let canonical = format!("host:{host}\nx-amz-content-sha256:{hash}\nx-amz-date:{date}\n");
+        let line = format!("PUT\n{path}\n\n");
+        let signature = sign_line(
+            key,
+            date.as_bytes(),
+            scope.as_bytes(),
+            line.as_bytes(),
+            canonical.as_bytes(),
+            NAMES.as_bytes(),
+            &body_hash,
+        );
+        let hex = write_hex(&signature);
+        let signature = String::from_utf8_lossy(&hex);
+        format!(
+            "PUT {path} HTTP/1.1\r\nHost: {host}\r\nX-Amz-Date: {date}\r\n\
+             X-Amz-Content-Sha256: {hash}\r\nAuthorization: {ALGORITHM} \
+             Credential={key_id}/{scope}, SignedHeaders={NAMES}, Signature={signature}\r\n\
+             Content-Length: 0\r\n\r\n"
+        )
+        .into_bytes()
     }
 
     /// Writes one HTTP/1.1 request, head and body, with the headers that common SDKs send.
     pub fn write_request(&self, operation: &str, body: &[u8]) -> Vec<u8> {
         const TYPE: &str = "application/x-amz-json-1.1";
         const NAMES: &str = "content-type;host;x-amz-date;x-amz-target";
-        let Signer { host, key_id, date, scope, key } = self;
-        let target = format!("Kinesis_20131202.{operation}");
+        let Signer { host, key_id, date, scope, key, target } = self;
+        let target = format!("{target}.{operation}");
         let canonical =
             format!("content-type:{TYPE}\nhost:{host}\nx-amz-date:{date}\nx-amz-target:{target}\n");
         let signature = sign_request(

@@ -11,7 +11,7 @@ mod tags;
 
 use std::sync::Arc;
 
-use ::streams::World;
+use crate::world_of;
 use delivery::{Delivery, DeliveryStream, DeliveryStreamName};
 use model::firehose::NamesDeliveryStream;
 use wire::{Call, Endpoint, Fault};
@@ -38,11 +38,6 @@ impl Firehose {
         let name = input.delivery_stream_address().delivery_stream_name.unwrap_or_default();
         self.delivery.stream(&name_of(call, name)).map_err(to_fault)
     }
-}
-
-/// The caller's own world.
-fn world_of(call: &Call) -> World {
-    World { account: Arc::clone(&call.account), region: Arc::clone(&call.region) }
 }
 
 /// A name in the caller's own world.

@@ -10,3 +10,13 @@ pub mod kinesis;
 pub mod monitoring;
 pub mod operator;
 pub mod sts;
+
+use std::sync::Arc;
+
+use streams::World;
+use wire::Call;
+
+/// The caller's own world.
+fn world_of(call: &Call) -> World {
+    World { account: Arc::clone(&call.account), region: Arc::clone(&call.region) }
+}

@@ -19,6 +19,8 @@ use wire::{Codec, Fault, Operation, ServiceProfile};
 /// How long an answer may take.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+/// The hash of no body, as S3 wants it in a header.
+const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /// Room for an ordinary call.
 const BODY_BYTES_USUAL: usize = 256;
 
@@ -144,6 +146,28 @@ impl Client {
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 
+    /// Creates a bucket; one that is the caller's already stays as it is.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn create_bucket(&self, name: &str) -> Result<(), ClientError> {
+        let path = format!("/{name}");
+        let credentials = Credentials { pair: &self.pair, region: &self.region, service: "s3" };
+        let headers = vec![
+            ("host".to_owned(), self.authority.clone()),
+            ("x-amz-content-sha256".to_owned(), EMPTY_SHA256.to_owned()),
+        ];
+        let request = self.sign_and_build(&credentials, "PUT", &path, headers, Bytes::new())?;
+        match self.exchange(request).await? {
+            (200, _) => Ok(()),
+            (_, body) if body.windows(23).any(|part| part == b"BucketAlreadyOwnedByYou") => Ok(()),
+            (status, body) => {
+                let body = String::from_utf8_lossy(&body);
+                Err(ClientError::Unreadable(format!("{status} {body}")))
+            }
+        }
+    }
+
     fn signed(
         &self,
         profile: &ServiceProfile,
@@ -152,24 +176,31 @@ impl Client {
     ) -> Result<http::Request<Full<Bytes>>, ClientError> {
         let credentials =
             Credentials { pair: &self.pair, region: &self.region, service: profile.signing_name };
-        let mut headers = vec![
+        let headers = vec![
             ("content-type".to_owned(), CONTENT_TYPE.to_owned()),
             ("host".to_owned(), self.authority.clone()),
             ("x-amz-target".to_owned(), format!("{}.{operation}", profile.target_prefix)),
         ];
-        let view = RequestView {
-            method: "POST",
-            path: "/",
-            query: "",
-            headers: headers.as_slice(),
-            authority: None,
-        };
-        let names = ["content-type", "host", "x-amz-target"];
-        let signed = sign(&credentials, &view, &names, &body, self.clock.wall());
+        self.sign_and_build(&credentials, "POST", "/", headers, body)
+    }
+
+    /// A request with all of `headers` under its signature.
+    fn sign_and_build(
+        &self,
+        credentials: &Credentials<'_>,
+        method: &str,
+        path: &str,
+        mut headers: Vec<(String, String)>,
+        body: Bytes,
+    ) -> Result<http::Request<Full<Bytes>>, ClientError> {
+        let view =
+            RequestView { method, path, query: "", headers: headers.as_slice(), authority: None };
+        let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
+        let signed = sign(credentials, &view, &names, &body, self.clock.wall());
         headers.extend(signed.map(|(name, value)| (name.to_owned(), value)));
-        let request = headers
-            .into_iter()
-            .fold(http::Request::post("/"), |request, (name, value)| request.header(name, value));
+        let request = http::Request::builder().method(method).uri(path);
+        let request =
+            headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         let request = request.body(Full::new(body));
         request.map_err(|error| ClientError::Endpoint(error.to_string()))
     }

@@ -6,7 +6,7 @@ mod objects;
 use std::fmt;
 
 pub(crate) use functions::{Lambda, OutsideFunctions};
-pub(crate) use objects::{NoObjects, Objects};
+pub(crate) use objects::{EmbeddedObjects, OutsideObjects};
 
 /// An S3-compatible store that takes deliveries instead of the embedded bucket, and how it is reached.
 #[derive(Clone)]

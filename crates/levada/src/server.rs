@@ -11,6 +11,7 @@ use std::time::Duration;
 use api::firehose::Firehose;
 use api::kinesis::{InjectedFaults, Kinesis};
 use api::operator::{self, Operator, VirtualClock};
+use bucket::Bucket;
 use delivery::{Delivery, ObjectStore};
 use front::{Condition, Drained, Front, FrontConfig, Readiness, Service};
 use identity::{Authority, Identity, KeyPair, KeyRing};
@@ -24,7 +25,7 @@ use wire::Injector;
 
 use crate::development::{self, Movable};
 use crate::folder::{ENDPOINT_FILE, ROOT_KEY_FILE, decode_key, encode_key};
-use crate::outside::{Lambda, NoObjects, Objects, OutsideFunctions, S3Location};
+use crate::outside::{EmbeddedObjects, Lambda, OutsideFunctions, OutsideObjects, S3Location};
 use crate::tls::{self, Renewal, Tls, TlsError};
 
 /// The file that holds the key under which tokens are sealed.
@@ -328,8 +329,11 @@ fn open_delivery(
     let functions = OutsideFunctions::new(lambda, clock.clone())
         .map_err(|error| StartError::Tls(error.to_string()))?;
     let objects: Arc<dyn ObjectStore> = match &config.s3 {
-        Some(location) => Arc::new(Objects::new(location.clone(), entropy.clone())),
-        None => Arc::new(NoObjects),
+        Some(location) => Arc::new(OutsideObjects::new(location.clone(), entropy.clone())),
+        None => {
+            let bucket = Bucket::new(store.clone(), clock.clone(), entropy.clone());
+            Arc::new(EmbeddedObjects(bucket))
+        }
     };
     let delivery = Delivery::open(
         store.clone(),

@@ -6,7 +6,8 @@ use wire::{Call, Fault, Serve};
 
 use super::destinations::{self, Place};
 use super::faults::to_fault;
-use super::{Firehose, describe, encryption, name_of, sources, tags, world_of};
+use super::{Firehose, describe, encryption, name_of, sources, tags};
+use crate::world_of;
 
 /// Names in an answer unless asked for otherwise (API reference, ListDeliveryStreams).
 const PAGE_DEFAULT: usize = 10;

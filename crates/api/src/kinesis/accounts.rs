@@ -8,8 +8,8 @@ use stdx::UnixMillis;
 use wire::{Call, Fault, Serve, Timestamp};
 
 use super::Kinesis;
-use super::address::world_of;
 use super::faults::to_fault;
+use crate::world_of;
 
 impl Serve<op::DescribeLimits> for Kinesis {
     async fn serve(

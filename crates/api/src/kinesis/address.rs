@@ -3,16 +3,12 @@
 use std::sync::Arc;
 
 use model::kinesis::{NamesConsumer, NamesStream};
-use streams::{Consumer, Error, Stream, StreamName, World};
+use streams::{Consumer, Error, Stream, StreamName};
 use wire::{Call, Fault};
 
 use super::Kinesis;
 use super::faults::{self, invalid_argument, resource_not_found, to_fault};
-
-/// The caller's own world.
-pub(super) fn world_of(call: &Call) -> World {
-    World { account: Arc::clone(&call.account), region: Arc::clone(&call.region) }
-}
+use crate::world_of;
 
 /// What an ARN of a resource means.
 pub(super) enum Resource {

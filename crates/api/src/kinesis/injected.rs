@@ -9,9 +9,9 @@ use stdx::Clock;
 use wire::{Befalling, Call, Fate, Fault, Injector, Instead, OperationInfo, Resource};
 
 use super::Kinesis;
-use super::address::world_of;
 use super::faults::{injected_fault, record_failure, to_fault};
 use crate::injection::{Depth, Ending, Injection, Point, Reshard, Strike};
+use crate::world_of;
 
 /// Injected faults and what they act upon.
 pub struct InjectedFaults {

@@ -7,11 +7,11 @@ use model::kinesis::{op, shapes};
 use wire::{Call, Fault, Serve};
 
 use super::Kinesis;
-use super::address::world_of;
 use super::capacity::{read_mode, read_warm};
 use super::faults::{invalid_argument, shard_not_found, to_fault};
 use super::shapes as shape;
 use super::tokens::ListToken;
+use crate::world_of;
 
 /// Shards in a DescribeStream answer, and streams in a ListStreams answer, unless asked for
 /// otherwise (API reference: 100 each).

@@ -11,8 +11,8 @@ use streams::{Cursor, StreamName, World};
 use wire::{Call, Fault};
 
 use super::Kinesis;
-use super::address::world_of;
 use super::faults::{expired_token, invalid_argument, invalid_token};
+use crate::world_of;
 
 const ITERATOR_PURPOSE: &str = "kinesis shard iterator";
 const ITERATOR_PREFIX: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 1];

@@ -1,10 +1,11 @@
-//! Where deliveries put their objects: an S3-compatible store somewhere else. Source of the codes and
+//! Where deliveries put their objects: buckets of this server, or of an S3-compatible store somewhere else. Source of the codes and
 //! words: the developer guide, "Amazon S3 data delivery errors".
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use bucket::{Bucket, BucketError};
 use delivery::{Answer, NewObject, ObjectStore, Put, PutError};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
@@ -16,6 +17,8 @@ use stdx::Entropy;
 
 use super::S3Location;
 
+/// What AWS says of every object, however it is compressed (`facts/firehose.md` § 2.3).
+const CONTENT_TYPE: &str = "application/octet-stream";
 /// How long a connection may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// How long one object may take.
@@ -25,25 +28,28 @@ const BUCKETS_MAX: usize = 1024;
 /// What the objects' names begin with that find out whether a bucket knows conditions.
 const PROBE: &str = ".levada-probe-";
 
+/// The server's own buckets.
+pub(crate) struct EmbeddedObjects(pub(crate) Bucket);
+
 /// A place for objects somewhere else.
-pub(crate) struct Objects {
+pub(crate) struct OutsideObjects {
     location: S3Location,
     entropy: Entropy,
-    buckets: RwLock<HashMap<String, Arc<Bucket>>>,
+    buckets: RwLock<HashMap<String, Arc<OutsideBucket>>>,
 }
 
 /// A bucket, and whether it refuses to write over an object, once that is known.
-struct Bucket {
+struct OutsideBucket {
     objects: Box<dyn object_store::ObjectStore>,
     has_conditions: tokio::sync::OnceCell<bool>,
 }
 
-impl Objects {
+impl OutsideObjects {
     pub(crate) fn new(location: S3Location, entropy: Entropy) -> Self {
-        Objects { location, entropy, buckets: RwLock::default() }
+        OutsideObjects { location, entropy, buckets: RwLock::default() }
     }
 
-    fn bucket(&self, name: &str) -> Result<Arc<Bucket>, PutError> {
+    fn bucket(&self, name: &str) -> Result<Arc<OutsideBucket>, PutError> {
         let known = self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         if let Some(bucket) = known {
             return Ok(bucket);
@@ -61,7 +67,8 @@ impl Objects {
         let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
         let builder = builder.with_bucket_name(name).with_client_options(client).with_retry(once);
         let objects = Box::new(builder.build().map_err(failed)?);
-        let bucket = Arc::new(Bucket { objects, has_conditions: tokio::sync::OnceCell::new() });
+        let bucket =
+            Arc::new(OutsideBucket { objects, has_conditions: tokio::sync::OnceCell::new() });
         let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= BUCKETS_MAX {
             buckets.clear();
@@ -70,7 +77,7 @@ impl Objects {
     }
 
     /// Puts an object twice and takes it away again: a bucket that knows conditions refuses the second.
-    async fn probe(&self, bucket: &Bucket) -> Result<bool, PutError> {
+    async fn probe(&self, bucket: &OutsideBucket) -> Result<bool, PutError> {
         let name = Path::from(format!("{PROBE}{:016x}", u64::from_be_bytes(self.entropy.array())));
         let put = || bucket.put(&name, PutPayload::from_static(b"levada"), PutMode::Create, None);
         match put().await {
@@ -90,7 +97,7 @@ impl Objects {
         }
     }
 
-    async fn conditions(&self, bucket: &Bucket) -> Result<bool, PutError> {
+    async fn conditions(&self, bucket: &OutsideBucket) -> Result<bool, PutError> {
         bucket.has_conditions.get_or_try_init(|| self.probe(bucket)).await.copied()
     }
 
@@ -110,7 +117,7 @@ impl Objects {
     }
 }
 
-impl Bucket {
+impl OutsideBucket {
     async fn put(
         &self,
         name: &Path,
@@ -119,7 +126,7 @@ impl Bucket {
         content_encoding: Option<&'static str>,
     ) -> Result<(), Error> {
         let mut attributes = Attributes::new();
-        attributes.insert(Attribute::ContentType, "application/octet-stream".into());
+        attributes.insert(Attribute::ContentType, CONTENT_TYPE.into());
         if let Some(encoding) = content_encoding {
             attributes.insert(Attribute::ContentEncoding, encoding.into());
         }
@@ -128,7 +135,7 @@ impl Bucket {
     }
 }
 
-impl ObjectStore for Objects {
+impl ObjectStore for OutsideObjects {
     fn put_if_absent(&self, object: NewObject) -> Answer<'_, Result<Put, PutError>> {
         Box::pin(self.put(object))
     }
@@ -142,12 +149,26 @@ impl ObjectStore for Objects {
     }
 }
 
-/// The place for objects of a server that has none.
-pub(crate) struct NoObjects;
-
-impl ObjectStore for NoObjects {
-    fn put_if_absent(&self, _object: NewObject) -> Answer<'_, Result<Put, PutError>> {
-        Box::pin(async { Err(no_such_bucket()) })
+impl ObjectStore for EmbeddedObjects {
+    fn put_if_absent(&self, object: NewObject) -> Answer<'_, Result<Put, PutError>> {
+        Box::pin(async move {
+            let NewObject { account, bucket, key, body, content_encoding } = object;
+            let put = self.0.put_object(
+                &account,
+                &bucket,
+                &key,
+                &body,
+                CONTENT_TYPE,
+                content_encoding,
+                true,
+            );
+            match put.await {
+                Ok(bucket::Put::Stored) => Ok(Put::Stored),
+                Ok(bucket::Put::Taken) => Ok(Put::Taken),
+                Err(BucketError::NoSuchBucket) => Err(no_such_bucket()),
+                Err(error) => Err(internal(&error)),
+            }
+        })
     }
 
     fn has_conditions<'a>(
@@ -155,7 +176,7 @@ impl ObjectStore for NoObjects {
         _account: &'a str,
         _bucket: &'a str,
     ) -> Answer<'a, Result<bool, PutError>> {
-        Box::pin(async { Err(no_such_bucket()) })
+        Box::pin(async { Ok(true) })
     }
 }
 
@@ -169,6 +190,10 @@ fn no_such_bucket() -> PutError {
     }
 }
 
+fn internal(error: &dyn std::fmt::Display) -> PutError {
+    PutError { code: "InternalError".to_owned(), message: error.to_string() }
+}
+
 fn failed(error: Error) -> PutError {
     let (code, message) = match &error {
         Error::NotFound { .. } => return no_such_bucket(),
@@ -178,7 +203,7 @@ fn failed(error: Error) -> PutError {
              S3 bucket."
                 .to_owned(),
         ),
-        error => ("InternalError", error.to_string()),
+        error => return internal(error),
     };
     PutError { code: code.to_owned(), message }
 }
