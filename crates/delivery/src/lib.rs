@@ -12,6 +12,7 @@ mod error;
 pub mod failed;
 mod frame;
 mod intake;
+pub mod jq;
 mod kpl;
 pub mod lambda;
 pub mod limits;

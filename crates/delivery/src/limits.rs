@@ -75,3 +75,21 @@ pub const COMMANDS_MAX: usize = 16;
 pub const SIZE_MIB_DEFAULT: i32 = 5;
 /// How long a record waits unless its destination says (API reference, BufferingHints).
 pub const INTERVAL_SECONDS_DEFAULT: i32 = 300;
+/// Bytes of a query (API reference: a processor parameter's value has at most 5120 characters).
+pub const QUERY_BYTES_TEXT_MAX: usize = 4 * 5120;
+/// Expressions within one another in a query; ours: enough for people, and for any stack.
+pub const QUERY_NESTING_MAX: usize = 128;
+/// Steps of a query on one record; ours: about half a second's.
+pub const QUERY_STEPS_MAX: u64 = 10_000_000;
+/// Bytes that a query allocates for one record, all in all; ours.
+pub const QUERY_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Calls within one another while a query runs; ours: what half of a thread's stack has room for.
+pub const QUERY_DEPTH_MAX: u32 = 1_000;
+/// Names that are bound at once while a query runs; ours.
+pub const QUERY_ENVIRONMENT_MAX: u32 = 2_000;
+/// Arrays and objects within one another in a query's values; ours (jq reads 256, and prints 256).
+pub const QUERY_VALUE_DEPTH_MAX: u32 = 1_000;
+/// Values within a query's value; ours: more than the largest record holds.
+pub const QUERY_VALUE_NODES_MAX: u64 = 4_000_000;
+/// Regular expressions that a query keeps compiled; ours.
+pub const QUERY_REGEXES_MAX: usize = 16;
