@@ -42,10 +42,10 @@ def _operation(line) -> str:
 
 @pytest.fixture(scope="module")
 def aws(shell):
-    def call(line):
-        ran = shell(f"aws kinesis {line}")
+    def call(line, service="kinesis"):
+        ran = shell(f"aws {service} {line}")
         assert ran.returncode == 0, ran.stderr
-        marks.note(_operation(f"aws kinesis {line}"))
+        marks.note(_operation(f"aws {service} {line}"), service)
         return json.loads(ran.stdout) if ran.stdout.strip() else None
 
     return call
@@ -83,6 +83,36 @@ def test_settings_from_the_shell(aws):
     ]
     assert aws(f"get-resource-policy --resource-arn {arn}") == {"Policy": "{}"}
     assert aws("describe-limits")["ShardLimit"] == 500
+
+
+def test_a_delivery_stream_from_the_shell(aws):
+    place = "RoleARN=arn:aws:iam::000000000000:role/r,BucketARN=arn:aws:s3:::b"
+    name = "--delivery-stream-name shell"
+
+    def call(line):
+        return aws(line, "firehose")
+
+    call(f"create-delivery-stream {name} --extended-s3-destination-configuration {place}")
+    assert call("list-delivery-streams")["DeliveryStreamNames"] == ["shell"]
+    assert len(call(f"put-record {name} --record Data=aGVsbG8=")["RecordId"]) == 224
+    put = call(f"put-record-batch {name} --records Data=aGVsbG8= Data=aGVsbG8=")
+    assert (put["FailedPutCount"], len(put["RequestResponses"])) == (0, 2)
+    call(f"tag-delivery-stream {name} --tags Key=team,Value=river")
+    tags = call(f"list-tags-for-delivery-stream {name}")["Tags"]
+    assert tags == [{"Key": "team", "Value": "river"}]
+    call(f"untag-delivery-stream {name} --tag-keys team")
+    call(f"start-delivery-stream-encryption {name}")
+    call(f"stop-delivery-stream-encryption {name}")
+    call(
+        f"update-destination {name} --current-delivery-stream-version-id 1 "
+        "--destination-id destinationId-000000000001 "
+        "--extended-s3-destination-update Prefix=shell/"
+    )
+    described = call(f"describe-delivery-stream {name}")["DeliveryStreamDescription"]
+    assert described["VersionId"] == "2"
+    assert described["Destinations"][0]["ExtendedS3DestinationDescription"]["Prefix"] == "shell/"
+    call(f"delete-delivery-stream {name}")
+    assert call("list-delivery-streams")["DeliveryStreamNames"] == []
 
 
 def test_waiting_in_the_shell(shell, aws):

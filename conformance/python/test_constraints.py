@@ -12,8 +12,9 @@ import pytest
 
 from rig import negatives, oracle, raw
 
-SERVICE = negatives.model()
 CODECS = {"json": raw.JSON, "cbor": raw.CBOR}
+# How many cases each service has at least: broken constraints, several at once, wrong types.
+LEAST = {"kinesis": (900, 60, 1500), "firehose": (2000, 15, 3000)}
 # Longer texts than a whole request of a control operation may be: its size is refused instead.
 BODY_BYTES_MAX = 1_048_576
 
@@ -21,8 +22,9 @@ BODY_BYTES_MAX = 1_048_576
 class Line:
     """One kept connection on which signed calls are made."""
 
-    def __init__(self, server, content_type):
-        self.server, self.content_type = server, content_type
+    def __init__(self, server, content_type, service):
+        self.server, self.content_type, self.service = server, content_type, service
+        self.model, self.dialect = negatives.model(service), oracle.DIALECTS[service]
         self.connection = http.client.HTTPConnection(*server.address, timeout=30)
 
     def call(self, operation, value) -> raw.Answer:
@@ -30,17 +32,18 @@ class Line:
             body = cbor2.dumps(value)
         else:
             body = json.dumps(negatives.as_json(value)).encode()
-        head = {"Content-Type": self.content_type, "X-Amz-Target": raw.TARGET + operation}
-        headers = raw.signed_headers(self.server.endpoint, body, head)
+        head = {"Content-Type": self.content_type, "X-Amz-Target": raw.TARGETS[self.service] + operation}
+        headers = raw.signed_headers(self.server.endpoint, body, head, service=self.service)
         self.connection.request("POST", "/", body=body, headers=headers)
         answer = self.connection.getresponse()
         named = {name.lower(): text for name, text in answer.getheaders()}
         return raw.Answer(answer.status, named, answer.read())
 
 
-@pytest.fixture(params=CODECS)
+@pytest.fixture(params=[(service, codec) for service in LEAST for codec in CODECS], ids="-".join)
 def line(server, request):
-    made = Line(server, CODECS[request.param])
+    service, codec = request.param
+    made = Line(server, CODECS[codec], service)
     yield made
     made.connection.close()
 
@@ -64,7 +67,7 @@ def _assert_all(played, wrong, least):
 
 
 def _is_sendable(operation, value):
-    is_data = operation in ("PutRecord", "PutRecords")
+    is_data = operation in ("PutRecord", "PutRecords", "PutRecordBatch")
     return is_data or len(json.dumps(negatives.as_json(value))) < BODY_BYTES_MAX
 
 
@@ -72,9 +75,9 @@ def test_every_constraint(line):
     seen = Counter()
 
     def cases():
-        for site, constraint, value in negatives.constraint_cases(SERVICE):
-            shape = SERVICE.operation_model(site.operation).input_shape
-            found = oracle.faults(shape, value)
+        for site, constraint, value in negatives.constraint_cases(line.model):
+            shape = line.model.operation_model(site.operation).input_shape
+            found = oracle.faults(shape, value, line.dialect)
             assert found, f"{site.name} {constraint}: the case breaks nothing"
             if _is_sendable(site.operation, value):
                 seen[constraint] += 1
@@ -82,30 +85,30 @@ def test_every_constraint(line):
                 yield f"{site.name} {constraint}", site.operation, value, words
 
     played, wrong = _verdicts(line, cases(), "ValidationException", "message")
-    _assert_all(played, wrong, 900)
+    _assert_all(played, wrong, LEAST[line.service][0])
     assert set(seen) == {"required", "enum", "pattern", "min", "max", "key"}, seen
 
 
 def test_several_faults_at_once(line):
     def cases():
-        for operation, value in negatives.crowded_cases(SERVICE):
-            shape = SERVICE.operation_model(operation).input_shape
-            found = oracle.faults(shape, value)
+        for operation, value in negatives.crowded_cases(line.model):
+            shape = line.model.operation_model(operation).input_shape
+            found = oracle.faults(shape, value, line.dialect)
             if found:
                 yield operation, operation, value, oracle.validation_message(found)
 
     played, wrong = _verdicts(line, cases(), "ValidationException", "message")
-    _assert_all(played, wrong, 60)
+    _assert_all(played, wrong, LEAST[line.service][1])
 
 
 def test_every_type(line):
     in_cbor = line.content_type == raw.CBOR
 
     def cases():
-        for site, wrong, value in negatives.type_cases(SERVICE, in_cbor):
+        for site, wrong, value in negatives.type_cases(line.model, in_cbor):
             words = oracle.type_message(site.shape, wrong, in_cbor)
             assert words, f"{site.name} takes {wrong!r}"
             yield f"{site.name} {wrong!r}", site.operation, value, words
 
     played, wrong = _verdicts(line, cases(), "SerializationException", "Message")
-    _assert_all(played, wrong, 1500)
+    _assert_all(played, wrong, LEAST[line.service][2])

@@ -10,12 +10,13 @@ from pathlib import Path
 import cbor2
 import pytest
 
-from rig import negatives, raw, streams
+from rig import delivery, negatives, raw, streams
 from rig.server import ACCOUNT, REGION, Server
 from rig.waiting import until
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 SERVICE = negatives.model()
+FIREHOSE = negatives.model("firehose")
 CODECS = {"json": raw.JSON, "cbor": raw.CBOR}
 # Of the cases that still describe AWS.
 EQUAL_SHARE_MIN = 0.97
@@ -73,6 +74,8 @@ def _as_cbor(shape, value):
         }
     if shape.type_name == "list":
         return [_as_cbor(shape.member, part) for part in value]
+    if shape.type_name == "map":
+        return value
     return base64.b64decode(value) if shape.type_name == "blob" else value
 
 
@@ -85,9 +88,9 @@ def _as_json(value):
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
-def _call(client, operation, value):
+def _call(client, operation, value, model=SERVICE):
     if client.content_type == raw.CBOR:
-        value = _as_cbor(SERVICE.operation_model(operation).input_shape, value)
+        value = _as_cbor(model.operation_model(operation).input_shape, value)
         return client.call(operation, body=cbor2.dumps(value))
     return client.call(operation, value)
 
@@ -104,6 +107,61 @@ def test_refusals(server, stream, played, codec):
         if answer.status == UNSERVED:
             continue
         _settle(played, f"{operation} {value}", (status, body), (answer.status, answer.value))
+
+
+@pytest.fixture(scope="module")
+def delivered(firehose):
+    """What the cases of Data Firehose stand on."""
+    conversion = {
+        "SchemaConfiguration": {"RoleARN": "r", "DatabaseName": "d", "TableName": "t"},
+        "InputFormatConfiguration": {"Deserializer": {"OpenXJsonSerDe": {}}},
+        "OutputFormatConfiguration": {"Serializer": {"ParquetSerDe": {}}},
+    }
+    stream = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/a"
+    source = delivery.create(
+        firehose,
+        DeliveryStreamType="KinesisStreamAsSource",
+        KinesisStreamSourceConfiguration={"KinesisStreamARN": stream, "RoleARN": delivery.ROLE},
+    )
+    converts = {"DataFormatConversionConfiguration": conversion}
+    parameter = {"ParameterName": "LambdaArn", "ParameterValue": delivery.FUNCTION}
+    members = {"place": delivery.PLACE, "convert": conversion, "nested": {"S3Configuration": delivery.PLACE}}
+    return {
+        "stream": delivery.create(firehose, configuration=converts),
+        "source": source,
+        "missing": "nowhere.at-all_0",
+        "account": ACCOUNT,
+        "lambda": json.dumps({"Type": "Lambda", "Parameters": [parameter]}),
+        **{name: json.dumps(value)[1:-1] for name, value in members.items()},
+    }
+
+
+def _firehose_call(what, value, known):
+    """The operation and the whole input of a case; see firehose.toml."""
+    if what in FIREHOSE.operation_names:
+        return what, value
+    name, kind = known["stream"], what.removesuffix("Update")
+    if kind != what:
+        version = {"CurrentDeliveryStreamVersionId": "1", "DestinationId": delivery.DESTINATION}
+        return "UpdateDestination", {
+            "DeliveryStreamName": name,
+            **version,
+            f"{kind}DestinationUpdate": value,
+        }
+    return "CreateDeliveryStream", {
+        "DeliveryStreamName": streams.fresh_name("refused"),
+        f"{kind}DestinationConfiguration": value,
+    }
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_refusals_of_firehose(server, delivered, played, codec):
+    client = raw.RawClient(server, CODECS[codec], service="firehose")
+    for what, text, code, words in _load("firehose")["cases"]:
+        operation, value = _firehose_call(what, json.loads(_fill(text, delivered)), delivered)
+        answer = _call(client, operation, value, FIREHOSE)
+        expected = (400, {"__type": code, "message": _fill(words, delivered)})
+        _settle(played, f"{what} {text}", expected, (answer.status, answer.value))
 
 
 def test_types(server, played):

@@ -113,8 +113,9 @@ fn generate(root: &Path) -> Result<Vec<(PathBuf, String)>, Failure> {
     let marks = Marks::read(&models.join("coverage.toml"))?;
     let (mut files, mut page) = (Vec::new(), coverage::INTRODUCTION.to_owned());
     for name in GENERATED {
-        let model = Model::read(&models.join(format!("{name}.json")))?;
+        let mut model = Model::read(&models.join(format!("{name}.json")))?;
         let overlay = overlays.of(name, &model)?;
+        model.print_patterns(&overlay.patterns)?;
         let reach = Reach::of(&model)?;
         let service = Service { name, model: &model, overlay, reach };
         files.extend(crate_files(&service)?);

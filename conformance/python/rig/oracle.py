@@ -1,24 +1,49 @@
 """What AWS says of a bad input.
 
 An oracle of its own: it reads botocore's model and applies the rules that were recorded from AWS
-(`facts/streams.md` § 2.2), so that the server's explainer is not measured by itself.
+(`facts/streams.md` § 2.2, `facts/firehose.md` § 2.1), so that the server's explainer is not measured
+by itself.
 """
 
 import re
+from dataclasses import dataclass, field
 
 ERRORS_MAX = 10
-PACKAGE = "com.amazonaws.kinesis.v20131202"
 NOT_NULL = "Member must not be null"
 # AWS quotes a whole value; the server stops here, on purpose.
 QUOTED_BYTES_MAX = 64 * 1024
 
-# Pairs of members that were recorded in this order although they share a bucket of the hash map.
-TIES = [
-    ("sequenceNumberForOrdering", "partitionKey"),
-    ("startingSequenceNumber", "streamName"),
-    ("shardToMerge", "adjacentShardToMerge"),
-    ("streamName", "shardToSplit"),
-]
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a service's Java speaks."""
+
+    package: str
+    # Its hash map walks as Java 8's, it says no values, and lengths before patterns.
+    is_newer: bool
+    # Pairs of members that were recorded in this order although they share a bucket of the hash map.
+    ties: list = field(default_factory=list)
+    # Expressions that AWS prints otherwise than botocore's model has them.
+    patterns: dict = field(default_factory=dict)
+
+
+DIALECTS = {
+    "kinesis": Dialect(
+        "com.amazonaws.kinesis.v20131202",
+        False,
+        [
+            ("sequenceNumberForOrdering", "partitionKey"),
+            ("startingSequenceNumber", "streamName"),
+            ("shardToMerge", "adjacentShardToMerge"),
+            ("streamName", "shardToSplit"),
+        ],
+    ),
+    "firehose": Dialect(
+        "com.amazonaws.firehose.v20150804",
+        True,
+        patterns={"FileExtension": r"^(|\.[0-9a-z!\-_.*'()]+)$"},
+    ),
+}
 
 
 def java_hash(text: str) -> int:
@@ -37,8 +62,8 @@ def lower_first(name: str) -> str:
     return name[:1].lower() + name[1:]
 
 
-def members_in_order(shape) -> list:
-    """A structure's members as Java 7's `HashMap` walks them."""
+def members_in_order(shape, dialect) -> list:
+    """A structure's members as Java's `HashMap` walks them."""
     names = list(shape.members)
     buckets = 16
     while buckets * 3 < len(names) * 4:
@@ -46,6 +71,8 @@ def members_in_order(shape) -> list:
 
     def bucket(name):
         code = java_hash(lower_first(name))
+        if dialect.is_newer:
+            return (code ^ (code >> 16)) % buckets
         code ^= (code >> 20) ^ (code >> 12)
         return (code ^ (code >> 7) ^ (code >> 4)) % buckets
 
@@ -54,14 +81,14 @@ def members_in_order(shape) -> list:
         chains.setdefault(bucket(name), []).append(name)
     for chain in chains.values():
         lowered = [lower_first(name) for name in chain]
-        for first, second in TIES:
+        for first, second in dialect.ties:
             if first in lowered and second in lowered:
                 chain.sort(key=lambda name: lower_first(name) == second)
     return [name for index in sorted(chains) for name in chains[index]]
 
 
 def values_in_order(shape) -> list:
-    return sorted(shape.enum, key=lambda value: java_hash(value) % 32)
+    return sorted(reversed(shape.enum), key=lambda value: java_hash(value) % 32)
 
 
 def _at_least(what, least):
@@ -72,8 +99,9 @@ def _at_most(what, most):
     return f"Member must have {what} less than or equal to {most}"
 
 
-def _pattern(shape):
-    return f"Member must satisfy regular expression pattern: {shape.metadata['pattern']}"
+def _pattern(shape, dialect):
+    source = dialect.patterns.get(shape.name, shape.metadata["pattern"])
+    return f"Member must satisfy regular expression pattern: {source}"
 
 
 def _enum(shape):
@@ -82,27 +110,48 @@ def _enum(shape):
 
 def _measure(shape, value):
     """What the bounds of a shape are about, and how much of it a value has."""
-    if shape.type_name in ("integer", "long"):
+    if shape.type_name in NUMBERS:
         return "value", value
     if shape.type_name == "string":
         return "length", java_length(value)
     return "length", len(value)
 
 
+NUMBERS = ("integer", "long", "double")
+
+
 def _is_scalar(shape):
     return shape.type_name not in ("structure", "list", "map")
 
 
-def _scalar_faults(shape, value) -> list:
-    """Enum, pattern, least, most: in this order."""
+def _scalar_faults(shape, value, dialect) -> list:
+    """Enum, pattern, least, most: in this order; in the newer dialect the pattern comes last."""
     if value is None:
         return [NOT_NULL]
-    faults, limits = [], shape.metadata
-    if limits.get("enum") and value not in shape.enum:
-        faults.append(_enum(shape))
-    if "pattern" in limits and not re.fullmatch(limits["pattern"], value):
-        faults.append(_pattern(shape))
-    return faults + _bounds_faults(shape, value)
+    limits, bounds = shape.metadata, _bounds_faults(shape, value)
+    enum = [_enum(shape)] if limits.get("enum") and value not in shape.enum else []
+    is_wrong = "pattern" in limits and not fits(limits["pattern"], value)
+    pattern = [_pattern(shape, dialect)] if is_wrong else []
+    return enum + (bounds + pattern if dialect.is_newer else pattern + bounds)
+
+
+# What Java's expressions know otherwise than Python's, from botocore's models.
+JAVA = {
+    r"\p{L}": r"a-zA-Z\u00aa-\uffff",
+    r"\p{N}": r"\d",
+    r"\p{Z}": r" \u00a0\u2000-\u200a\u2028\u2029",
+}
+# An escape, a class, or a dot, which takes no end of a line.
+TOKEN = re.compile(r"\\.|\[(?:\\.|[^\]])*\]|\.")
+NOT_END_OF_LINE = "[^\n\r\u0085\u2028\u2029]"
+
+
+def fits(pattern: str, text: str) -> bool:
+    """Whether the whole text matches, as Java sees it."""
+    for java, python in JAVA.items():
+        pattern = pattern.replace(java, python)
+    pattern = TOKEN.sub(lambda token: NOT_END_OF_LINE if token[0] == "." else token[0], pattern)
+    return re.fullmatch(pattern, text, re.ASCII) is not None
 
 
 def _bounds_faults(shape, value) -> list:
@@ -118,74 +167,81 @@ def _bounds_faults(shape, value) -> list:
     return faults
 
 
-def _all_constraints(shape) -> str:
+def _all_constraints(shape, dialect) -> str:
     """Every constraint of an element, as the fault of its container lists them."""
     limits = shape.metadata
-    what = "value" if shape.type_name in ("integer", "long") else "length"
+    what = "value" if shape.type_name in NUMBERS else "length"
     listed = []
     if "max" in limits:
         listed.append(_at_most(what, limits["max"]))
     if "min" in limits:
         listed.append(_at_least(what, limits["min"]))
     if "pattern" in limits:
-        listed.append(_pattern(shape))
+        listed.append(_pattern(shape, dialect))
     if limits.get("enum"):
         listed.append(_enum(shape))
     return ", ".join(listed or [NOT_NULL])
 
 
-def show(shape, value) -> str:
+def show(shape, value, dialect) -> str:
     """Java's `toString`."""
     if value is None:
         return "null"
     kind = shape.type_name
     if kind == "structure":
-        return f"{PACKAGE}.{shape.name}@2"
+        return f"{dialect.package}.{shape.name}@2"
     if kind == "list":
-        return "[" + ", ".join(show(shape.member, element) for element in value) + "]"
+        return "[" + ", ".join(show(shape.member, element, dialect) for element in value) + "]"
     if kind == "map":
-        pairs = (f"{key}={show(shape.value, element)}" for key, element in value.items())
+        pairs = (f"{key}={show(shape.value, element, dialect)}" for key, element in value.items())
         return "{" + ", ".join(pairs) + "}"
     if kind == "blob":
         return f"java.nio.HeapByteBuffer[pos=0 lim={len(value)} cap={len(value)}]"
     return str(value)
 
 
-def faults(shape, value, path="") -> list:
+def faults(shape, value, dialect, path="") -> list:
     """Everything that is wrong with a value of the right types."""
     found = []
 
+    def scalar(part, element):
+        return _scalar_faults(part, element, dialect)
+
     def report(texts, shown):
-        if shown != "null":
-            shown = f"'{shown.encode()[:QUOTED_BYTES_MAX].decode(errors='ignore')}'"
+        if dialect.is_newer:
+            shown = ""
+        elif shown == "null":
+            shown = " null"
+        else:
+            shown = f" '{shown.encode()[:QUOTED_BYTES_MAX].decode(errors='ignore')}'"
         for text in texts:
-            found.append(f"Value {shown} at '{path}' failed to satisfy constraint: {text}")
+            found.append(f"Value{shown} at '{path}' failed to satisfy constraint: {text}")
 
     if value is None:
         report([NOT_NULL], "null")
     elif shape.type_name == "structure":
-        for name in members_in_order(shape):
+        for name in members_in_order(shape, dialect):
             member_path = f"{path}.{lower_first(name)}" if path else lower_first(name)
             if value.get(name) is not None or name in shape.required_members:
-                found += faults(shape.members[name], value.get(name), member_path)
+                found += faults(shape.members[name], value.get(name), dialect, member_path)
     elif shape.type_name == "list":
-        report(_bounds_faults(shape, value), show(shape, value))
+        report(_bounds_faults(shape, value), show(shape, value, dialect))
         if not _is_scalar(shape.member):
             for index, element in enumerate(value):
-                found += faults(shape.member, element, f"{path}.{index + 1}.member")
-        elif any(_scalar_faults(shape.member, element) for element in value):
-            text = f"Member must satisfy constraint: [{_all_constraints(shape.member)}]"
-            report([text], show(shape, value))
+                found += faults(shape.member, element, dialect, f"{path}.{index + 1}.member")
+        elif any(scalar(shape.member, element) for element in value):
+            text = f"Member must satisfy constraint: [{_all_constraints(shape.member, dialect)}]"
+            report([text], show(shape, value, dialect))
     elif shape.type_name == "map":
-        report(_bounds_faults(shape, value), show(shape, value))
-        if any(_scalar_faults(shape.key, key) for key in value):
-            text = f"Map keys must satisfy constraint: [{_all_constraints(shape.key)}]"
-            report([text], show(shape, value))
-        if any(_scalar_faults(shape.value, element) for element in value.values()):
-            text = f"Map value must satisfy constraint: [{_all_constraints(shape.value)}]"
-            report([text], show(shape, value))
+        report(_bounds_faults(shape, value), show(shape, value, dialect))
+        if any(scalar(shape.key, key) for key in value):
+            text = f"Map keys must satisfy constraint: [{_all_constraints(shape.key, dialect)}]"
+            report([text], show(shape, value, dialect))
+        if any(scalar(shape.value, element) for element in value.values()):
+            text = f"Map value must satisfy constraint: [{_all_constraints(shape.value, dialect)}]"
+            report([text], show(shape, value, dialect))
     else:
-        report(_scalar_faults(shape, value), show(shape, value))
+        report(scalar(shape, value), show(shape, value, dialect))
     return found
 
 
@@ -202,6 +258,7 @@ TARGETS = {
     "string": "an String",
     "integer": "an Integer",
     "long": "an Long",
+    "double": "an Double",
     "boolean": "an Boolean",
     "blob": "a Blob",
     "timestamp": "milliseconds since epoch",
@@ -243,6 +300,7 @@ def type_message(shape, value, in_cbor: bool):
         "string": isinstance(value, str),
         "integer": is_number,
         "long": is_number,
+        "double": is_number,
         "boolean": isinstance(value, (bool, float)),
         "timestamp": is_number,
         "blob": isinstance(value, bytes),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use telemetry::{CounterFamily, Telemetry};
 use wire::{
     Access, Answer, Call, Codec, Endpoint, Fault, Kind, Operation, OperationInfo, QueryForm,
-    Resource, Serve, ServiceProfile, codec, endpoint,
+    Resource, Serve, ServiceProfile, Throttling, codec, endpoint,
 };
 
 /// The facts of the service.
@@ -21,6 +21,7 @@ pub static SERVICE: ServiceProfile = ServiceProfile {
         xml_namespace: "http://monitoring.amazonaws.com/doc/2010-08-01/",
     }),
     gzip: true,
+    throttling: Throttling::Named,
 };
 
 /// The largest request, before and after compression (CloudWatch's documentation of

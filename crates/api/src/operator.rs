@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use stdx::Entropy;
 use telemetry::Telemetry;
-use wire::{Call, Codec, Endpoint, Fault, ServiceProfile, endpoint};
+use wire::{Call, Codec, Endpoint, Fault, ServiceProfile, Throttling, endpoint};
 
 use crate::kinesis::InjectedFaults;
 
@@ -34,6 +34,7 @@ pub static SERVICE: ServiceProfile = ServiceProfile {
     rpc_service: None,
     query: None,
     gzip: false,
+    throttling: Throttling::Named,
 };
 
 /// The largest request: an operator asks short questions (our choice).

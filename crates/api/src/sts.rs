@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use wire::{
     Access, Answer, Call, Codec, Endpoint, Fault, Kind, Operation, OperationInfo, QueryForm,
-    Resource, Serve, ServiceProfile, codec, endpoint,
+    Resource, Serve, ServiceProfile, Throttling, codec, endpoint,
 };
 
 /// The facts of the service.
@@ -20,6 +20,7 @@ pub static SERVICE: ServiceProfile = ServiceProfile {
         xml_namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
     }),
     gzip: false,
+    throttling: Throttling::Named,
 };
 
 /// The largest form: action and version, and room for what tools add (our choice).

@@ -34,6 +34,7 @@ mod status;
 mod stream;
 mod tables;
 mod time_pattern;
+mod traffic;
 mod transitions;
 mod work;
 

@@ -9,6 +9,25 @@ pub const NEW_STATE_WAIT: Duration = Duration::from_secs(5);
 
 /// Delivery streams of an account in a region (API reference, CreateDeliveryStream).
 pub const STREAMS_MAX: usize = 5_000;
+/// What may be put to one delivery stream in a second.
+#[derive(Clone, Copy, Debug)]
+pub struct DirectPutRates {
+    /// Bytes of data.
+    pub bytes: u64,
+    /// Records.
+    pub records: u64,
+    /// Calls.
+    pub requests: u64,
+}
+
+/// In the large regions (developer guide, "Quota").
+pub const DIRECT_PUT: DirectPutRates =
+    DirectPutRates { bytes: 5 * 1024 * 1024, records: 500_000, requests: 2_000 };
+/// In the others.
+pub const DIRECT_PUT_ELSEWHERE: DirectPutRates =
+    DirectPutRates { bytes: 1024 * 1024, records: 100_000, requests: 1_000 };
+/// The large regions.
+pub const LARGE_REGIONS: [&str; 3] = ["us-east-1", "us-west-2", "eu-west-1"];
 /// Tags of a delivery stream (API reference, TagDeliveryStream).
 pub const TAGS_MAX: usize = 50;
 /// How often encryption may be switched on or off in a day (API reference,

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::destination::{Destination, Unserved};
 use crate::name::DeliveryStreamName;
 use crate::rows::DeliveryStreamRow;
+use crate::traffic::Traffic;
 
 /// A delivery stream at one moment.
 #[derive(Clone, Debug)]
@@ -59,15 +60,16 @@ pub struct DeliveryStream {
     pub(crate) backlog: Backlog,
     /// Records that its source gave up before they were read.
     lost: AtomicU64,
+    pub(crate) traffic: Traffic,
     state: watch::Sender<Arc<DeliveryStreamState>>,
 }
 
 impl DeliveryStream {
     pub(crate) fn new(name: DeliveryStreamName, state: DeliveryStreamState) -> Self {
         let generation = state.row.generation;
-        let state = watch::Sender::new(Arc::new(state));
-        let (backlog, lost) = (Backlog::default(), AtomicU64::new(0));
-        DeliveryStream { name, generation, backlog, lost, state }
+        let (backlog, traffic) = (Backlog::default(), Traffic::default());
+        let (lost, state) = (AtomicU64::new(0), watch::Sender::new(Arc::new(state)));
+        DeliveryStream { name, generation, backlog, lost, traffic, state }
     }
 
     /// The newest snapshot.

@@ -194,7 +194,8 @@ impl<'a> CallRequest<'a> {
         authorise(&call, operation.info.action, &resource).map_err(Refusal::Fault)?;
         if let Some(throttle) = &self.shared.throttle {
             let now = self.shared.clock.service_elapsed();
-            throttle.admit(operation.info, &call, &resource, now).map_err(Refusal::Fault)?;
+            let of = (operation.info, operation.profile.throttling);
+            throttle.admit(of, &call, &resource, now).map_err(Refusal::Fault)?;
         }
         let fate = self.fate(&call, operation.info, &resource).await;
         if let Fate::Refused(instead) = fate {

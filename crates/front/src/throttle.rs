@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use stdx::rate::{Bucket, Rate};
-use wire::{Call, CallRate, Fault, OperationInfo, Resource};
+use wire::{Call, CallRate, Fault, OperationInfo, Resource, Throttling};
 
 use crate::limits::{CALL_BUCKETS_KEPT, CALL_STRIPES};
 
@@ -43,7 +43,7 @@ impl Throttle {
     /// Lets a call through or says what AWS says.
     pub(crate) fn admit(
         &self,
-        operation: &OperationInfo,
+        (operation, words): (&OperationInfo, Throttling),
         call: &Call,
         resource: &Resource,
         now: Duration,
@@ -59,7 +59,11 @@ impl Throttle {
         if self.take(key, Rate::per_second(u64::from(per_second)), now) {
             return Ok(());
         }
-        Err(exceeded(named, call))
+        Err(match words {
+            Throttling::Named => exceeded(named, call),
+            // hashicorp/terraform-provider-aws pull request 26197 shows it of Data Firehose.
+            Throttling::Plain => Fault::client("ThrottlingException", "Rate exceeded"),
+        })
     }
 
     fn take(&self, key: Key, rate: Rate, now: Duration) -> bool {
@@ -137,7 +141,9 @@ mod tests {
         let (throttle, two) = (Throttle::new(), operation(CallRate::PerAccount(2)));
         let now = Duration::from_secs(9);
         let admitted = |account, region, name| {
-            throttle.admit(&two, &call(account, region), &own(name), now).is_ok()
+            throttle
+                .admit((&two, Throttling::Named), &call(account, region), &own(name), now)
+                .is_ok()
         };
         assert!(admitted("1", "here", "stream/a"));
         assert!(admitted("1", "here", "stream/b"));
@@ -150,7 +156,9 @@ mod tests {
     fn a_rate_per_resource_counts_what_belongs_to_it() {
         let (throttle, two) = (Throttle::new(), operation(CallRate::PerResource(2)));
         let (caller, now) = (call("1", "here"), Duration::from_secs(9));
-        let admitted = |resource: &Resource| throttle.admit(&two, &caller, resource, now).is_ok();
+        let admitted = |resource: &Resource| {
+            throttle.admit((&two, Throttling::Named), &caller, resource, now).is_ok()
+        };
         assert!(admitted(&own("stream/a/consumer/x")));
         assert!(admitted(&Resource::Arn("arn:aws:toy:here:1:stream/a/consumer/y:77".into())));
         assert!(!admitted(&own("stream/a")));
@@ -176,7 +184,9 @@ mod tests {
             let now = Duration::from_secs(9 + 2 * second);
             for index in 0..1000 {
                 let resource = own(&format!("stream/{second}-{index}"));
-                assert!(throttle.admit(&five, &caller, &resource, now).is_ok());
+                assert!(
+                    throttle.admit((&five, Throttling::Named), &caller, &resource, now).is_ok()
+                );
             }
         }
         let kept = throttle.stripes.iter().map(|stripe| stripe.lock().unwrap().buckets.len());

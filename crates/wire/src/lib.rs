@@ -30,7 +30,7 @@ pub use fault::Fault;
 pub use injection::{Befalling, Fate, Injector, Instead};
 pub use operation::{
     Access, Answer, CallRate, Elsewhere, Endpoint, EventStream, Frames, Kind, Operation,
-    OperationInfo, Prepared, QueryForm, Resource, Serve, ServiceProfile, endpoint,
+    OperationInfo, Prepared, QueryForm, Resource, Serve, ServiceProfile, Throttling, endpoint,
 };
 pub use timestamp::Timestamp;
 pub use value::Value;

@@ -78,6 +78,17 @@ pub struct ServiceProfile {
     pub query: Option<QueryForm>,
     /// Whether bodies may come compressed with gzip.
     pub gzip: bool,
+    /// What a call beyond the rate of its operation is told.
+    pub throttling: Throttling,
+}
+
+/// What a call beyond a rate is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Throttling {
+    /// `LimitExceededException`, and whose rate it is.
+    Named,
+    /// `ThrottlingException`, and no more.
+    Plain,
 }
 
 /// AWS's oldest protocol, as one service has it.

@@ -8,8 +8,19 @@ use crate::pattern::Pattern;
 pub struct Schema {
     /// The Java package that AWS names when it prints a structure.
     pub package: &'static str,
+    /// How the service words what breaks a constraint.
+    pub words: Words,
     /// All shapes that an input reaches.
     pub shapes: &'static [Shape],
+}
+
+/// How a service words what breaks a constraint: AWS's framework has changed its mind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// With the value, and a text's pattern before its length.
+    Quoting,
+    /// Without the value, and a text's length before its pattern.
+    Silent,
 }
 
 impl Schema {
@@ -40,7 +51,7 @@ pub enum Type {
     /// True or false.
     Boolean,
     /// A floating-point number.
-    Double,
+    Double(Bounds),
     /// A number of 32 bits.
     Integer(Bounds),
     /// A number of 64 bits.

@@ -27,6 +27,9 @@ struct ServiceMarks {
     served: Vec<String>,
     /// Suites by operation.
     proven: BTreeMap<String, Vec<String>>,
+    /// What becomes of records, by the destination that they are for.
+    #[serde(default)]
+    destinations: BTreeMap<String, String>,
 }
 
 impl Marks {
@@ -56,6 +59,13 @@ pub(super) fn section(service: &Service<'_>, marks: &Marks) -> Result<String, Fa
         let served = if marks.served.iter().any(|served| served == name) { "yes" } else { "" };
         let proven = marks.proven.get(name).map(|suites| suites.join(", ")).unwrap_or_default();
         writeln!(section, "| {name} | {served} | {proven} |")?;
+    }
+    if !marks.destinations.is_empty() {
+        let id = &service.model.metadata.service_id;
+        write!(section, "\n### {id} destinations\n\n| destination | records |\n|---|---|\n")?;
+    }
+    for (destination, records) in &marks.destinations {
+        writeln!(section, "| {destination} | {records} |")?;
     }
     Ok(section)
 }

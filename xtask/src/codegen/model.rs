@@ -2,6 +2,7 @@
 //!
 //! The member names are botocore's, so one reader serves the original and the reduced file.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
@@ -207,6 +208,19 @@ impl Model {
 
     pub(crate) fn shape(&self, name: &str) -> Result<&Shape, Failure> {
         self.shapes.get(name).ok_or_else(|| format!("no shape {name}").into())
+    }
+
+    /// Puts other expressions, which take the same texts, in place of shapes' own.
+    pub(crate) fn print_patterns(
+        &mut self,
+        patterns: &BTreeMap<String, String>,
+    ) -> Result<(), Failure> {
+        for (name, source) in patterns {
+            let shape = self.shapes.0.iter_mut().find(|(shape, _)| shape == name);
+            let (_, shape) = shape.ok_or_else(|| format!("no shape {name}"))?;
+            shape.pattern = Some(source.clone());
+        }
+        Ok(())
     }
 
     /// Every name that is mentioned exists.

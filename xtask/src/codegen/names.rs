@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::overlay::Java;
+
 /// Units whose capitals mislead the splitting of words.
 const UNITS: &[(&str, &str)] = &[("KiB", "Kib"), ("MiBps", "Mibps"), ("MiB", "Mib")];
 
@@ -84,19 +86,30 @@ fn java_hash(text: &str) -> u32 {
     text.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)))
 }
 
-/// The order in which AWS reports several broken members of one structure: that of a Java 7
-/// `HashMap` over the members' names. All fourteen structures whose order a peer's tests recorded
-/// from AWS follow it. Names that share a bucket stand in the model's order, unless `ties` has
-/// recorded that the first of a pair comes first.
-pub(super) fn member_order<'a>(names: &[&'a str], ties: &[(String, String)]) -> Vec<&'a str> {
+/// The order in which AWS reports several broken members of one structure: that of Java's `HashMap`
+/// over the members' names. All fourteen structures of Kinesis whose order a peer's tests recorded
+/// from AWS follow that of Java 7, and all three of Firehose (floci-io/floci's probes) that of Java 8.
+/// Names that share a bucket stand in the model's order, unless `ties` has recorded that the first of
+/// a pair comes first.
+pub(super) fn member_order<'a>(
+    names: &[&'a str],
+    java: Java,
+    ties: &[(String, String)],
+) -> Vec<&'a str> {
     let mut buckets = 16;
     while names.len() * 4 > buckets * 3 {
         buckets *= 2;
     }
     let bucket = |name: &str| {
         let hash = java_hash(&lower_first(name));
-        let hash = hash ^ (hash >> 20) ^ (hash >> 12);
-        (hash ^ (hash >> 7) ^ (hash >> 4)) as usize % buckets
+        let spread = match java {
+            Java::Seven => {
+                let hash = hash ^ (hash >> 20) ^ (hash >> 12);
+                hash ^ (hash >> 7) ^ (hash >> 4)
+            }
+            Java::Eight => hash ^ (hash >> 16),
+        };
+        spread as usize % buckets
     };
     let mut names = names.to_vec();
     names.sort_by_key(|name| bucket(name));
@@ -113,10 +126,10 @@ pub(super) fn member_order<'a>(names: &[&'a str], ties: &[(String, String)]) -> 
     names
 }
 
-/// The order in which AWS lists an enum's values: by `String.hashCode` modulo 32. Five lists that
-/// peers' tests recorded from AWS (one of thirteen values) follow it.
+/// The order in which AWS lists an enum's values: by `String.hashCode` modulo 32, later ones first
+/// where that is the same. Twelve lists that peers recorded from AWS (one of thirteen values) follow it.
 pub(super) fn value_order(values: &[String]) -> Vec<&str> {
-    let mut values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let mut values: Vec<&str> = values.iter().rev().map(String::as_str).collect();
     values.sort_by_key(|value| java_hash(value) % 32);
     values
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::model::Operation;
-use super::overlay::{Flow, Row};
+use super::overlay::{Flow, Java, Row};
 use super::{Service, names, reach};
 use crate::Failure;
 
@@ -23,15 +23,19 @@ pub(super) fn service(service: &Service<'_>) -> Result<String, Failure> {
     Ok(format!(
         "//! {id}, API version {version}: {count} operations.\n\n\
          mod addresses;\npub mod faults;\npub mod op;\nmod routes;\nmod schema;\npub mod shapes;\nmod validity;\n\n\
-         use wire::{{Codec, Operation, OperationInfo, ServiceProfile}};\n\n\
+         use wire::{{Codec, Operation, OperationInfo, ServiceProfile, Throttling}};\n\n\
          pub use addresses::*;\npub use routes::routes;\npub use schema::SCHEMA;\n\n\
          /// The facts of the service.\n\
          pub static SERVICE: ServiceProfile = ServiceProfile {{\n\
          signing_name: \"{signing}\",\ntarget_prefix: \"{prefix}\",\n\
          content_types: &[{types}],\n\
-         rpc_service: None,\nquery: None,\ngzip: false,\n}};\n\n\
+         rpc_service: None,\nquery: None,\ngzip: false,\nthrottling: {throttling},\n}};\n\n\
          /// The facts of every operation, in AWS's alphabetical order.\n\
          pub static OPERATIONS: &[&OperationInfo] = &[{list}];\n",
+        throttling = match service.overlay.java {
+            Java::Seven => "Throttling::Named",
+            Java::Eight => "Throttling::Plain",
+        },
         id = metadata.service_id,
         version = metadata.api_version,
         count = operations.len(),

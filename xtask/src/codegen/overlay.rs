@@ -22,12 +22,27 @@ pub(crate) struct Overlay {
     #[serde(default)]
     pub(crate) optional: Vec<String>,
     #[serde(default)]
+    pub(crate) java: Java,
+    #[serde(default)]
+    pub(crate) patterns: BTreeMap<String, String>,
+    #[serde(default)]
     pub(crate) ties: Vec<(String, String)>,
     pub(crate) bodies: BTreeMap<String, usize>,
     pub(crate) resources: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     pub(crate) addresses: BTreeMap<String, Vec<String>>,
     pub(crate) operations: BTreeMap<String, Row>,
+}
+
+/// The Java that a service runs on, as far as its errors show it: the order in which it walks a
+/// `HashMap`, and with which framework it words what breaks a constraint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(crate) enum Java {
+    #[default]
+    #[serde(rename = "7")]
+    Seven,
+    #[serde(rename = "8")]
+    Eight,
 }
 
 /// One operation's row.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::model::{Kind, Shape};
+use super::overlay::Java;
 use super::{Service, names, pattern};
 use crate::Failure;
 
@@ -12,11 +13,18 @@ pub(super) fn module(service: &Service<'_>) -> Result<String, Failure> {
     let mut text = String::from(
         "//! What inputs may be, for the explainer: types, constraints, required members, and enum\n\
          //! values, in AWS's order.\n\n\
-         use wire::schema::{Bounds, Member, Schema, Shape, ShapeId, Text, Type};\n\n",
+         use wire::schema::{Bounds, Member, Schema, Shape, ShapeId, Text, Type, Words};\n\n",
     );
     let package = package(service);
+    let words = match service.overlay.java {
+        Java::Seven => "Words::Quoting",
+        Java::Eight => "Words::Silent",
+    };
     text += "/// Every shape that an input reaches.\n";
-    writeln!(text, "pub static SCHEMA: Schema = Schema {{ package: \"{package}\", shapes: &[")?;
+    writeln!(
+        text,
+        "pub static SCHEMA: Schema = Schema {{ package: \"{package}\", words: {words}, shapes: &["
+    )?;
     for name in &service.reach.inputs {
         let shape = service.model.shape(name)?;
         writeln!(text, "Shape {{ name: \"{name}\", body: {} }},", body(service, shape)?)?;
@@ -86,7 +94,7 @@ fn body(service: &Service<'_>, shape: &Shape) -> Result<String, Failure> {
     Ok(match shape.kind {
         Kind::Blob => format!("Type::Blob({bounds})"),
         Kind::Boolean => "Type::Boolean".to_string(),
-        Kind::Double => "Type::Double".to_string(),
+        Kind::Double => format!("Type::Double({bounds})"),
         Kind::Integer => format!("Type::Integer({bounds})"),
         Kind::Long => format!("Type::Long({bounds})"),
         Kind::Timestamp => "Type::Timestamp".to_string(),
@@ -110,7 +118,7 @@ fn body(service: &Service<'_>, shape: &Shape) -> Result<String, Failure> {
         }
         Kind::Structure => {
             let names: Vec<&str> = shape.members.iter().map(|(name, _)| name).collect();
-            let order = names::member_order(&names, &service.overlay.ties);
+            let order = names::member_order(&names, service.overlay.java, &service.overlay.ties);
             let mut members = String::new();
             for name in order {
                 let reference = shape.members.get(name).ok_or("a member is missing")?;

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::model::{Kind, Model};
+use super::overlay::Java;
 use super::*;
 
 #[test]
@@ -125,7 +126,7 @@ fn members_come_in_the_order_that_was_recorded() {
     for (structure, expected) in recorded {
         let shape = model.shape(structure).unwrap();
         let names: Vec<&str> = shape.members.iter().map(|(name, _)| name).collect();
-        let mut order = names::member_order(&names, ties);
+        let mut order = names::member_order(&names, Java::Seven, ties);
         order.retain(|name| expected.contains(name));
         assert_eq!(order, expected, "{structure}");
     }
@@ -155,9 +156,83 @@ fn enum_values_come_in_the_order_that_was_recorded() {
         "GE",
         "CONTAINS",
     ];
-    let mut sorted: Vec<String> = comparisons.iter().map(ToString::to_string).collect();
-    sorted.sort();
-    assert_eq!(names::value_order(&sorted), comparisons);
+    let in_its_model: Vec<String> = [
+        "EQ",
+        "NE",
+        "IN",
+        "LE",
+        "LT",
+        "GE",
+        "GT",
+        "BETWEEN",
+        "NOT_NULL",
+        "NULL",
+        "CONTAINS",
+        "NOT_CONTAINS",
+        "BEGINS_WITH",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    assert_eq!(names::value_order(&in_its_model), comparisons);
+}
+
+/// floci-io/floci recorded these from AWS.
+#[test]
+fn firehose_is_newer() {
+    let model = Model::read(&root().join("models/firehose.json")).unwrap();
+    let values: [(&str, &[&str]); 3] = [
+        ("CompressionFormat", &["ZIP", "HADOOP_SNAPPY", "Snappy", "GZIP", "UNCOMPRESSED"]),
+        ("OrcCompression", &["ZLIB", "SNAPPY", "NONE"]),
+        (
+            "ProcessorParameterName",
+            &[
+                "DataMessageExtraction",
+                "NumberOfRetries",
+                "Delimiter",
+                "RoleArn",
+                "JsonParsingEngine",
+                "SubRecordType",
+                "MetadataExtractionQuery",
+                "BufferIntervalInSeconds",
+                "LambdaArn",
+                "BufferSizeInMBs",
+                "CompressionFormat",
+            ],
+        ),
+    ];
+    for (shape, expected) in values {
+        assert_eq!(names::value_order(&model.shape(shape).unwrap().values), expected);
+    }
+    let members: [(&str, &[&str]); 3] = [
+        (
+            "ParquetSerDe",
+            &["MaxPaddingBytes", "BlockSizeBytes", "PageSizeBytes", "Compression", "WriterVersion"],
+        ),
+        (
+            "OrcSerDe",
+            &[
+                "DictionaryKeyThreshold",
+                "BlockSizeBytes",
+                "RowIndexStride",
+                "PaddingTolerance",
+                "StripeSizeBytes",
+                "Compression",
+                "FormatVersion",
+                "BloomFilterFalsePositiveProbability",
+            ],
+        ),
+        (
+            "SchemaConfiguration",
+            &["VersionId", "CatalogId", "DatabaseName", "RoleARN", "Region", "TableName"],
+        ),
+    ];
+    for (structure, expected) in members {
+        let shape = model.shape(structure).unwrap();
+        let names: Vec<&str> = shape.members.iter().map(|(name, _)| name).collect();
+        let mut order = names::member_order(&names, Java::Eight, &[]);
+        order.retain(|name| expected.contains(name));
+        assert_eq!(order, expected, "{structure}");
+    }
 }
 
 fn program(expression: &str) -> Result<String, String> {

@@ -37,7 +37,7 @@ fn checks(service: &Service<'_>, name: &str, shape: &Shape) -> Result<String, Fa
         let field = format!("self.{}", names::field(member));
         let required = service.is_required(name, member)?;
         let kind = service.model.shape(&reference.shape)?.kind;
-        let by_value = matches!(kind, Kind::Integer | Kind::Long);
+        let by_value = matches!(kind, Kind::Double | Kind::Integer | Kind::Long);
         let place = match (required, by_value) {
             (true, _) => field.clone(),
             (false, _) => "value".to_string(),
@@ -62,7 +62,8 @@ fn check(service: &Service<'_>, name: &str, place: &str) -> Result<Option<String
     let mut tests = Vec::new();
     match shape.kind {
         Kind::Integer | Kind::Long => tests.extend(range(shape, place)),
-        Kind::Boolean | Kind::Double | Kind::Timestamp => {}
+        Kind::Double => tests.extend(double_range(shape, place)),
+        Kind::Boolean | Kind::Timestamp => {}
         Kind::Blob => tests.extend(range(shape, &format!("{place}.len()"))),
         Kind::String if !shape.values.is_empty() => tests.push(format!("{place}.is_known()")),
         Kind::String => {
@@ -112,7 +113,7 @@ fn check(service: &Service<'_>, name: &str, place: &str) -> Result<Option<String
 
 fn by_value(service: &Service<'_>, name: &str) -> Result<&'static str, Failure> {
     let kind = service.model.shape(name)?.kind;
-    Ok(if matches!(kind, Kind::Integer | Kind::Long) { "&each" } else { "each" })
+    Ok(if matches!(kind, Kind::Double | Kind::Integer | Kind::Long) { "&each" } else { "each" })
 }
 
 fn bounds(shape: &Shape) -> (i64, Option<i64>) {
@@ -132,6 +133,17 @@ fn range(shape: &Shape, place: &str) -> Option<String> {
         (true, None) => Some(format!("{place} >= {min}")),
         (false, Some(max)) => Some(format!("{place} <= {max}")),
         (true, Some(max)) => Some(format!("({min}..={max}).contains(&{place})")),
+    }
+}
+
+/// What is no number is in no range.
+fn double_range(shape: &Shape, place: &str) -> Option<String> {
+    let number = |bound: &Option<serde_json::Number>| bound.as_ref().and_then(|n| n.as_f64());
+    match (number(&shape.min), number(&shape.max)) {
+        (None, None) => None,
+        (Some(min), None) => Some(format!("{place} >= {min:?}")),
+        (None, Some(max)) => Some(format!("{place} <= {max:?}")),
+        (Some(min), Some(max)) => Some(format!("({min:?}..={max:?}).contains(&{place})")),
     }
 }
 

@@ -58,6 +58,7 @@ pub(super) const SUITES: &[Suite] = &[
             "test_on_demand.py",
             "test_dry_run.py",
             "test_top.py",
+            "test_firehose_api.py",
         ],
     },
     Suite { name: "cbor", needs: WITH_PYTHON, files: &["test_cbor.py"] },

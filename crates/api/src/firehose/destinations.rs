@@ -9,6 +9,7 @@ mod kinds;
 mod merge;
 mod prefixes;
 mod processors;
+mod query;
 mod rules;
 mod zones;
 

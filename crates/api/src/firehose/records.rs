@@ -7,7 +7,7 @@ use wire::{Call, Fault, Serve};
 
 use super::Firehose;
 use super::destinations;
-use super::faults::{destination_not_served_yet, invalid_argument, to_fault};
+use super::faults::{SLOW_DOWN, destination_not_served_yet, invalid_argument, to_fault};
 
 /// Bytes of records that one call may put, decoded (API reference, PutRecordBatch).
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -19,7 +19,10 @@ impl Serve<op::PutRecord> for Firehose {
         input: shapes::PutRecordInput,
     ) -> Result<shapes::PutRecordOutput, Fault> {
         let stream = self.stream(call, &input)?;
-        let first = self.put(&stream, &[input.record.data.0]).await?;
+        let (first, taken) = self.put(&stream, &[input.record.data.0]).await?;
+        if taken == 0 {
+            return Err(to_fault(Error::Throttled(stream.name.clone())));
+        }
         Ok(shapes::PutRecordOutput {
             record_id: record_id(stream.generation, first),
             encrypted: Some(is_encrypted(&self.delivery, &stream)),
@@ -39,23 +42,30 @@ impl Serve<op::PutRecordBatch> for Firehose {
             // osquery/osquery issue 3568 shows AWS's words.
             return Err(invalid_argument("Records size exceeds 4 MB limit"));
         }
-        let first = self.put(&stream, &records).await?;
-        let ids = (first..).take(records.len());
-        let request_responses = ids.map(|position| shapes::PutRecordBatchResponseEntry {
+        let (first, taken) = self.put(&stream, &records).await?;
+        let ids = (first..).take(taken);
+        let put = ids.map(|position| shapes::PutRecordBatchResponseEntry {
             record_id: Some(record_id(stream.generation, position)),
             ..shapes::PutRecordBatchResponseEntry::default()
         });
+        let failed = records.len() - taken;
+        let refused = (0..failed).map(|_| shapes::PutRecordBatchResponseEntry {
+            error_code: Some("ServiceUnavailableException".to_owned()),
+            error_message: Some(SLOW_DOWN.to_owned()),
+            ..shapes::PutRecordBatchResponseEntry::default()
+        });
         Ok(shapes::PutRecordBatchOutput {
-            failed_put_count: 0,
+            failed_put_count: failed as i32,
             encrypted: Some(is_encrypted(&self.delivery, &stream)),
-            request_responses: request_responses.collect(),
+            request_responses: put.chain(refused).collect(),
         })
     }
 }
 
 impl Firehose {
-    /// Makes records durable; answers where the first one stands.
-    async fn put(&self, stream: &DeliveryStream, records: &[Bytes]) -> Result<u64, Fault> {
+    /// Makes records durable, as many from the first on as the quota has room for; answers where the
+    /// first one stands, and how many there are.
+    async fn put(&self, stream: &DeliveryStream, records: &[Bytes]) -> Result<(u64, usize), Fault> {
         let state = stream.state();
         if !matches!(state.row.source, Source::DirectPut { .. }) {
             return Err(to_fault(Error::NotDirectPut(stream.name.clone())));
@@ -63,7 +73,12 @@ impl Firehose {
         if let Some(destination) = destinations::not_served_yet(&state.destination) {
             return Err(destination_not_served_yet(destination));
         }
-        self.delivery.put(stream, records).await.map_err(to_fault)
+        let taken = self.delivery.admit(stream, records);
+        if taken == 0 {
+            return Ok((0, 0));
+        }
+        let first = self.delivery.put(stream, &records[..taken]).await.map_err(to_fault)?;
+        Ok((first, taken))
     }
 }
 

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use stdx::Clock;
 use wire::{
     Access, Answer, Call, CallRate, Codec, Elsewhere, EventStream, Fault, Kind, Operation,
-    OperationInfo, QueryForm, Resource, Serve, ServiceProfile, endpoint,
+    OperationInfo, QueryForm, Resource, Serve, ServiceProfile, Throttling, endpoint,
 };
 
 pub(crate) static PROFILE: ServiceProfile = ServiceProfile {
@@ -24,6 +24,7 @@ pub(crate) static PROFILE: ServiceProfile = ServiceProfile {
     rpc_service: None,
     query: None,
     gzip: false,
+    throttling: Throttling::Named,
 };
 
 /// A service of more protocols, of which one operation is served.
@@ -34,6 +35,7 @@ pub(crate) static OLD: ServiceProfile = ServiceProfile {
     rpc_service: Some("OldToy"),
     query: Some(QueryForm { version: "2010-01-01", xml_namespace: "urn:old" }),
     gzip: true,
+    throttling: Throttling::Named,
 };
 
 /// What is not here, or only in part.

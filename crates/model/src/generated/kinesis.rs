@@ -10,7 +10,7 @@ mod schema;
 pub mod shapes;
 mod validity;
 
-use wire::{Codec, Operation, OperationInfo, ServiceProfile};
+use wire::{Codec, Operation, OperationInfo, ServiceProfile, Throttling};
 
 pub use addresses::*;
 pub use routes::routes;
@@ -27,6 +27,7 @@ pub static SERVICE: ServiceProfile = ServiceProfile {
     rpc_service: None,
     query: None,
     gzip: false,
+    throttling: Throttling::Named,
 };
 
 /// The facts of every operation, in AWS's alphabetical order.

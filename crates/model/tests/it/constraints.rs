@@ -32,7 +32,7 @@ fn valid(id: ShapeId) -> Value {
     match &SCHEMA.shape(id).body {
         Type::Blob(_) => Value::Bytes(Bytes::from_static(b"data")),
         Type::Boolean => Value::Boolean(true),
-        Type::Double => Value::Float(0.5),
+        Type::Double(_) => Value::Float(0.5),
         Type::Integer(bounds) | Type::Long(bounds) => Value::Integer(bounds.min.unwrap_or(1)),
         Type::Timestamp => Value::Timestamp(Timestamp(1_500)),
         Type::List { member, .. } => Value::List(vec![valid(*member)]),
@@ -85,7 +85,7 @@ fn broken(id: ShapeId, path: &str) -> Vec<(String, Value)> {
             all
         }
         Type::Structure(_) => structures_beyond(id, path),
-        Type::Blob(_) | Type::Boolean | Type::Double | Type::Timestamp => vec![],
+        Type::Blob(_) | Type::Boolean | Type::Double(_) | Type::Timestamp => vec![],
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::constraint::text_length;
 use crate::limits::{EXPLAINED_VALUE_BYTES_MAX, VALIDATION_ERRORS_MAX};
-use crate::schema::{Bounds, Schema, ShapeId, Text, Type};
+use crate::schema::{Bounds, Schema, ShapeId, Text, Type, Words};
 use crate::value::Value;
 
 /// What is wrong with a conforming value, in AWS's order; at most as much as AWS reports.
@@ -28,12 +28,13 @@ impl Walk {
         if self.is_full() {
             return;
         }
-        let value = match value {
-            Value::Null => "null".to_string(),
-            value => format!("'{}'", self.print(shape, value)),
+        let value = match (self.schema.words, value) {
+            (Words::Silent, _) => String::new(),
+            (Words::Quoting, Value::Null) => " null".to_string(),
+            (Words::Quoting, value) => format!(" '{}'", self.print(shape, value)),
         };
         self.errors
-            .push(format!("Value {value} at '{path}' failed to satisfy constraint: {constraint}"));
+            .push(format!("Value{value} at '{path}' failed to satisfy constraint: {constraint}"));
     }
 
     fn visit(&mut self, id: ShapeId, value: &Value, path: &str) {
@@ -95,18 +96,35 @@ impl Walk {
                 if !is_listed(text, string) {
                     self.report(id, value, path, &values(text));
                 }
+                let length = text_length(string) as i64;
+                if self.schema.words == Words::Silent {
+                    self.bounds(id, value, path, text.length, length, "length");
+                }
                 if let Some(pattern) = text.pattern
                     && !pattern.matches(string)
                 {
                     self.report(id, value, path, &expression(pattern.source));
                 }
-                self.bounds(id, value, path, text.length, text_length(string) as i64, "length");
+                if self.schema.words == Words::Quoting {
+                    self.bounds(id, value, path, text.length, length, "length");
+                }
             }
             (Type::Blob(length), Value::Bytes(bytes)) => {
                 self.bounds(id, value, path, *length, bytes.len() as i64, "length");
             }
             (Type::Integer(bounds) | Type::Long(bounds), Value::Integer(number)) => {
                 self.bounds(id, value, path, *bounds, *number, "value");
+            }
+            // AWS reports the upper bound first, and both for what is no number.
+            (Type::Double(bounds), Value::Float(number)) => {
+                let is_below = |max: &i64| *number <= *max as f64;
+                if let Some(max) = bounds.max.filter(|max| !is_below(max)) {
+                    self.report(id, value, path, &at_most("value", max));
+                }
+                let is_above = |min: &i64| *number >= *min as f64;
+                if let Some(min) = bounds.min.filter(|min| !is_above(min)) {
+                    self.report(id, value, path, &at_least("value", min));
+                }
             }
             _ => {}
         }
@@ -155,7 +173,7 @@ impl Walk {
         let (bounds, what) = match &self.schema.shape(id).body {
             Type::String(text) => (text.length, "length"),
             Type::Blob(length) => (*length, "length"),
-            Type::Integer(bounds) | Type::Long(bounds) => (*bounds, "value"),
+            Type::Integer(bounds) | Type::Long(bounds) | Type::Double(bounds) => (*bounds, "value"),
             _ => (Bounds::NONE, ""),
         };
         let mut constraints = Vec::new();

@@ -21,7 +21,7 @@ pub(super) fn conform(
     match &schema.shape(id).body {
         Type::Blob(_) => blob(codec, value),
         Type::Boolean => boolean(codec, value),
-        Type::Double => number(codec, "Double", value, Value::Float),
+        Type::Double(_) => number(codec, "Double", value, Value::Float),
         Type::Integer(_) => {
             number(codec, "Integer", value, |float| Value::Integer(i64::from(float.floor() as i32)))
         }

@@ -1,5 +1,6 @@
 //! Processors: which there may be, and what they are given.
 
+use delivery::Prefix;
 use model::firehose::shapes::{
     ExtendedS3DestinationUpdate, Processor, ProcessorParameter, ProcessorParameterName as Name,
     ProcessorType as Type,
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use wire::Fault;
 
 use super::kinds::Kind;
-use super::{Members, invalid_argument};
+use super::{Members, invalid_argument, query};
 
 /// Processors of one destination (recorded).
 const PROCESSORS_MAX: usize = 5;
@@ -147,17 +148,31 @@ fn is_function(function: &str) -> bool {
 }
 
 fn check_query(
-    _: &Kind,
+    kind: &Kind,
     processor: &Processor,
-    _: &ExtendedS3DestinationUpdate,
+    own: &ExtendedS3DestinationUpdate,
 ) -> Result<(), Fault> {
     if parameter(processor, &Name::JsonParsingEngine) != Some(JQ) {
         return Err(invalid_argument(format!(
             "MetaDataExtraction JSON Parsing Engine has to be one of {JQ}"
         )));
     }
-    if parameter(processor, &Name::MetadataExtractionQuery).is_none() {
-        return Err(invalid_argument("MetaDataExtraction JQ Query must be present"));
+    let Some(query) = parameter(processor, &Name::MetadataExtractionQuery) else {
+        // No recording has AWS's words.
+        return Err(invalid_argument("MetaDataExtraction JQ Query must not be null or empty"));
+    };
+    if !kind.is_s3() {
+        // Its keys are not about prefixes, but about tables.
+        return Ok(());
+    }
+    let prefix = own.prefix.as_deref().unwrap_or_default();
+    let prefix = Prefix::parse(prefix);
+    let named = prefix.as_ref().map(|prefix| prefix.partition_keys().0).unwrap_or_default();
+    let made = query::keys(query).unwrap_or_default();
+    if made.iter().any(|key| !named.contains(&key.as_str())) {
+        return Err(invalid_argument(
+            "MetaDataExtraction JQ Query can't contain keys that are not present in the S3 Prefix expression",
+        ));
     }
     Ok(())
 }

@@ -75,7 +75,7 @@ fn value(dice: &Dice, id: ShapeId, member: &str, iterators: &[String]) -> Value 
         }
         Type::Boolean => Value::Boolean(dice.chance(50)),
         Type::Timestamp => Value::Integer(*dice.pick(NUMBERS)),
-        Type::Integer(_) | Type::Long(_) | Type::Double => {
+        Type::Integer(_) | Type::Long(_) | Type::Double(_) => {
             let is_count = matches!(member, "ShardCount" | "TargetShardCount");
             Value::Integer(*dice.pick(if is_count { COUNTS } else { NUMBERS }))
         }

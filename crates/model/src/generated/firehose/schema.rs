@@ -3,11 +3,12 @@
 //! What inputs may be, for the explainer: types, constraints, required members, and enum
 //! values, in AWS's order.
 
-use wire::schema::{Bounds, Member, Schema, Shape, ShapeId, Text, Type};
+use wire::schema::{Bounds, Member, Schema, Shape, ShapeId, Text, Type, Words};
 
 /// Every shape that an input reaches.
 pub static SCHEMA: Schema = Schema {
     package: "com.amazonaws.firehose.v20150804",
+    words: Words::Silent,
     shapes: &[
         Shape {
             name: "AWSKMSKeyARN",
@@ -51,29 +52,29 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "AmazonOpenSearchServerlessDestinationConfiguration",
             body: Type::Structure(&[
-                Member { name: "CollectionEndpoint", shape: ShapeId(5), required: false },
-                Member { name: "S3BackupMode", shape: ShapeId(11), required: false },
-                Member { name: "VpcConfiguration", shape: ShapeId(235), required: false },
-                Member { name: "IndexName", shape: ShapeId(8), required: true },
-                Member { name: "S3Configuration", shape: ShapeId(179), required: true },
-                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
                 Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
-                Member { name: "RoleARN", shape: ShapeId(177), required: true },
+                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
                 Member { name: "RetryOptions", shape: ShapeId(10), required: false },
+                Member { name: "S3Configuration", shape: ShapeId(179), required: true },
+                Member { name: "RoleARN", shape: ShapeId(177), required: true },
+                Member { name: "CollectionEndpoint", shape: ShapeId(5), required: false },
+                Member { name: "IndexName", shape: ShapeId(8), required: true },
+                Member { name: "S3BackupMode", shape: ShapeId(11), required: false },
                 Member { name: "BufferingHints", shape: ShapeId(2), required: false },
+                Member { name: "VpcConfiguration", shape: ShapeId(235), required: false },
             ]),
         },
         Shape {
             name: "AmazonOpenSearchServerlessDestinationUpdate",
             body: Type::Structure(&[
+                Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
+                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
+                Member { name: "RetryOptions", shape: ShapeId(10), required: false },
+                Member { name: "S3Update", shape: ShapeId(180), required: false },
+                Member { name: "RoleARN", shape: ShapeId(177), required: false },
                 Member { name: "CollectionEndpoint", shape: ShapeId(5), required: false },
                 Member { name: "IndexName", shape: ShapeId(8), required: false },
-                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
-                Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
-                Member { name: "RoleARN", shape: ShapeId(177), required: false },
-                Member { name: "RetryOptions", shape: ShapeId(10), required: false },
                 Member { name: "BufferingHints", shape: ShapeId(2), required: false },
-                Member { name: "S3Update", shape: ShapeId(180), required: false },
             ]),
         },
         Shape {
@@ -130,37 +131,37 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "AmazonopensearchserviceDestinationConfiguration",
             body: Type::Structure(&[
-                Member { name: "IndexRotationPeriod", shape: ShapeId(20), required: false },
-                Member { name: "S3BackupMode", shape: ShapeId(23), required: false },
-                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
-                Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
-                Member { name: "RetryOptions", shape: ShapeId(22), required: false },
                 Member { name: "ClusterEndpoint", shape: ShapeId(15), required: false },
-                Member { name: "TypeName", shape: ShapeId(24), required: false },
-                Member { name: "VpcConfiguration", shape: ShapeId(235), required: false },
-                Member { name: "IndexName", shape: ShapeId(19), required: true },
+                Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
+                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
                 Member { name: "S3Configuration", shape: ShapeId(179), required: true },
-                Member { name: "DomainARN", shape: ShapeId(18), required: false },
+                Member { name: "IndexName", shape: ShapeId(19), required: true },
+                Member { name: "TypeName", shape: ShapeId(24), required: false },
+                Member { name: "RetryOptions", shape: ShapeId(22), required: false },
+                Member { name: "IndexRotationPeriod", shape: ShapeId(20), required: false },
                 Member { name: "RoleARN", shape: ShapeId(177), required: true },
-                Member { name: "DocumentIdOptions", shape: ShapeId(74), required: false },
+                Member { name: "S3BackupMode", shape: ShapeId(23), required: false },
+                Member { name: "DomainARN", shape: ShapeId(18), required: false },
                 Member { name: "BufferingHints", shape: ShapeId(12), required: false },
+                Member { name: "DocumentIdOptions", shape: ShapeId(74), required: false },
+                Member { name: "VpcConfiguration", shape: ShapeId(235), required: false },
             ]),
         },
         Shape {
             name: "AmazonopensearchserviceDestinationUpdate",
             body: Type::Structure(&[
                 Member { name: "ClusterEndpoint", shape: ShapeId(15), required: false },
-                Member { name: "TypeName", shape: ShapeId(24), required: false },
-                Member { name: "IndexRotationPeriod", shape: ShapeId(20), required: false },
-                Member { name: "IndexName", shape: ShapeId(19), required: false },
-                Member { name: "DomainARN", shape: ShapeId(18), required: false },
-                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
                 Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
-                Member { name: "RoleARN", shape: ShapeId(177), required: false },
+                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
                 Member { name: "RetryOptions", shape: ShapeId(22), required: false },
-                Member { name: "DocumentIdOptions", shape: ShapeId(74), required: false },
-                Member { name: "BufferingHints", shape: ShapeId(12), required: false },
                 Member { name: "S3Update", shape: ShapeId(180), required: false },
+                Member { name: "IndexRotationPeriod", shape: ShapeId(20), required: false },
+                Member { name: "RoleARN", shape: ShapeId(177), required: false },
+                Member { name: "IndexName", shape: ShapeId(19), required: false },
+                Member { name: "TypeName", shape: ShapeId(24), required: false },
+                Member { name: "DomainARN", shape: ShapeId(18), required: false },
+                Member { name: "BufferingHints", shape: ShapeId(12), required: false },
+                Member { name: "DocumentIdOptions", shape: ShapeId(74), required: false },
             ]),
         },
         Shape {
@@ -184,7 +185,7 @@ pub static SCHEMA: Schema = Schema {
             body: Type::String(Text {
                 length: Bounds::NONE,
                 pattern: None,
-                values: &["OneHour", "OneDay", "OneWeek", "OneMonth", "NoRotation"],
+                values: &["OneHour", "OneDay", "OneMonth", "OneWeek", "NoRotation"],
             }),
         },
         Shape {
@@ -238,8 +239,8 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "BufferingHints",
             body: Type::Structure(&[
-                Member { name: "IntervalInSeconds", shape: ShapeId(121), required: false },
                 Member { name: "SizeInMBs", shape: ShapeId(188), required: false },
+                Member { name: "IntervalInSeconds", shape: ShapeId(121), required: false },
             ]),
         },
         Shape {
@@ -252,9 +253,9 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "CloudWatchLoggingOptions",
             body: Type::Structure(&[
-                Member { name: "Enabled", shape: ShapeId(27), required: false },
-                Member { name: "LogStreamName", shape: ShapeId(133), required: false },
                 Member { name: "LogGroupName", shape: ShapeId(132), required: false },
+                Member { name: "LogStreamName", shape: ShapeId(133), required: false },
+                Member { name: "Enabled", shape: ShapeId(27), required: false },
             ]),
         },
         Shape {
@@ -274,7 +275,7 @@ pub static SCHEMA: Schema = Schema {
             body: Type::String(Text {
                 length: Bounds::NONE,
                 pattern: None,
-                values: &["ZIP", "HADOOP_SNAPPY", "Snappy", "UNCOMPRESSED", "GZIP"],
+                values: &["ZIP", "HADOOP_SNAPPY", "Snappy", "GZIP", "UNCOMPRESSED"],
             }),
         },
         Shape {
@@ -296,9 +297,9 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "CopyCommand",
             body: Type::Structure(&[
-                Member { name: "CopyOptions", shape: ShapeId(38), required: false },
-                Member { name: "DataTableName", shape: ShapeId(44), required: true },
                 Member { name: "DataTableColumns", shape: ShapeId(43), required: false },
+                Member { name: "DataTableName", shape: ShapeId(44), required: true },
+                Member { name: "CopyOptions", shape: ShapeId(38), required: false },
             ]),
         },
         Shape {
@@ -312,59 +313,27 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "CreateDeliveryStreamInput",
             body: Type::Structure(&[
-                Member { name: "Tags", shape: ShapeId(226), required: false },
-                Member { name: "DeliveryStreamType", shape: ShapeId(65), required: false },
-                Member {
-                    name: "KinesisStreamSourceConfiguration",
-                    shape: ShapeId(125),
-                    required: false,
-                },
-                Member {
-                    name: "AmazonopensearchserviceDestinationConfiguration",
-                    shape: ShapeId(16),
-                    required: false,
-                },
-                Member {
-                    name: "SplunkDestinationConfiguration",
-                    shape: ShapeId(214),
-                    required: false,
-                },
-                Member {
-                    name: "DeliveryStreamEncryptionConfigurationInput",
-                    shape: ShapeId(63),
-                    required: false,
-                },
-                Member {
-                    name: "IcebergDestinationConfiguration",
-                    shape: ShapeId(117),
-                    required: false,
-                },
-                Member { name: "DatabaseSourceConfiguration", shape: ShapeId(54), required: false },
-                Member {
-                    name: "ExtendedS3DestinationConfiguration",
-                    shape: ShapeId(91),
-                    required: false,
-                },
-                Member { name: "S3DestinationConfiguration", shape: ShapeId(179), required: false },
                 Member {
                     name: "RedshiftDestinationConfiguration",
                     shape: ShapeId(170),
                     required: false,
                 },
+                Member { name: "S3DestinationConfiguration", shape: ShapeId(179), required: false },
+                Member { name: "MSKSourceConfiguration", shape: ShapeId(135), required: false },
                 Member {
-                    name: "ElasticsearchDestinationConfiguration",
-                    shape: ShapeId(80),
+                    name: "ExtendedS3DestinationConfiguration",
+                    shape: ShapeId(91),
                     required: false,
                 },
                 Member {
-                    name: "AmazonOpenSearchServerlessDestinationConfiguration",
-                    shape: ShapeId(6),
+                    name: "KinesisStreamSourceConfiguration",
+                    shape: ShapeId(125),
                     required: false,
                 },
-                Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
+                Member { name: "DeliveryStreamType", shape: ShapeId(65), required: false },
                 Member {
-                    name: "SnowflakeDestinationConfiguration",
-                    shape: ShapeId(196),
+                    name: "IcebergDestinationConfiguration",
+                    shape: ShapeId(117),
                     required: false,
                 },
                 Member {
@@ -377,7 +346,39 @@ pub static SCHEMA: Schema = Schema {
                     shape: ShapeId(73),
                     required: false,
                 },
-                Member { name: "MSKSourceConfiguration", shape: ShapeId(135), required: false },
+                Member { name: "Tags", shape: ShapeId(226), required: false },
+                Member {
+                    name: "AmazonOpenSearchServerlessDestinationConfiguration",
+                    shape: ShapeId(6),
+                    required: false,
+                },
+                Member {
+                    name: "ElasticsearchDestinationConfiguration",
+                    shape: ShapeId(80),
+                    required: false,
+                },
+                Member {
+                    name: "AmazonopensearchserviceDestinationConfiguration",
+                    shape: ShapeId(16),
+                    required: false,
+                },
+                Member {
+                    name: "SplunkDestinationConfiguration",
+                    shape: ShapeId(214),
+                    required: false,
+                },
+                Member { name: "DatabaseSourceConfiguration", shape: ShapeId(54), required: false },
+                Member {
+                    name: "DeliveryStreamEncryptionConfigurationInput",
+                    shape: ShapeId(63),
+                    required: false,
+                },
+                Member {
+                    name: "SnowflakeDestinationConfiguration",
+                    shape: ShapeId(196),
+                    required: false,
+                },
+                Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
             ]),
         },
         Shape {
@@ -393,9 +394,9 @@ pub static SCHEMA: Schema = Schema {
             name: "DataFormatConversionConfiguration",
             body: Type::Structure(&[
                 Member { name: "OutputFormatConfiguration", shape: ShapeId(146), required: false },
-                Member { name: "Enabled", shape: ShapeId(27), required: false },
                 Member { name: "InputFormatConfiguration", shape: ShapeId(120), required: false },
                 Member { name: "SchemaConfiguration", shape: ShapeId(182), required: false },
+                Member { name: "Enabled", shape: ShapeId(27), required: false },
             ]),
         },
         Shape {
@@ -421,8 +422,8 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "DatabaseColumnList",
             body: Type::Structure(&[
-                Member { name: "Exclude", shape: ShapeId(45), required: false },
                 Member { name: "Include", shape: ShapeId(45), required: false },
+                Member { name: "Exclude", shape: ShapeId(45), required: false },
             ]),
         },
         Shape {
@@ -437,7 +438,7 @@ pub static SCHEMA: Schema = Schema {
             name: "DatabaseEndpoint",
             body: Type::String(Text {
                 length: Bounds { min: Some(1), max: Some(255) },
-                pattern: Some(&pattern::P13),
+                pattern: Some(&pattern::P12),
                 values: &[],
             }),
         },
@@ -448,8 +449,8 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "DatabaseList",
             body: Type::Structure(&[
-                Member { name: "Exclude", shape: ShapeId(49), required: false },
                 Member { name: "Include", shape: ShapeId(49), required: false },
+                Member { name: "Exclude", shape: ShapeId(49), required: false },
             ]),
         },
         Shape {
@@ -475,25 +476,25 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "DatabaseSourceConfiguration",
             body: Type::Structure(&[
-                Member { name: "Port", shape: ShapeId(52), required: true },
-                Member { name: "Tables", shape: ShapeId(58), required: true },
-                Member { name: "SnapshotWatermarkTable", shape: ShapeId(59), required: true },
-                Member { name: "SurrogateKeys", shape: ShapeId(56), required: false },
                 Member { name: "Databases", shape: ShapeId(50), required: true },
+                Member { name: "Endpoint", shape: ShapeId(48), required: true },
+                Member { name: "Tables", shape: ShapeId(58), required: true },
+                Member { name: "SurrogateKeys", shape: ShapeId(56), required: false },
+                Member { name: "Port", shape: ShapeId(52), required: true },
                 Member { name: "Columns", shape: ShapeId(46), required: false },
                 Member {
                     name: "DatabaseSourceAuthenticationConfiguration",
                     shape: ShapeId(53),
                     required: true,
                 },
+                Member { name: "Type", shape: ShapeId(60), required: true },
+                Member { name: "SSLMode", shape: ShapeId(181), required: false },
                 Member {
                     name: "DatabaseSourceVPCConfiguration",
                     shape: ShapeId(55),
                     required: true,
                 },
-                Member { name: "Type", shape: ShapeId(60), required: true },
-                Member { name: "Endpoint", shape: ShapeId(48), required: true },
-                Member { name: "SSLMode", shape: ShapeId(181), required: false },
+                Member { name: "SnapshotWatermarkTable", shape: ShapeId(59), required: true },
             ]),
         },
         Shape {
@@ -515,8 +516,8 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "DatabaseTableList",
             body: Type::Structure(&[
-                Member { name: "Exclude", shape: ShapeId(57), required: false },
                 Member { name: "Include", shape: ShapeId(57), required: false },
+                Member { name: "Exclude", shape: ShapeId(57), required: false },
             ]),
         },
         Shape {
@@ -546,15 +547,15 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "DeleteDeliveryStreamInput",
             body: Type::Structure(&[
-                Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
                 Member { name: "AllowForceDelete", shape: ShapeId(27), required: false },
+                Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
             ]),
         },
         Shape {
             name: "DeliveryStreamEncryptionConfigurationInput",
             body: Type::Structure(&[
-                Member { name: "KeyType", shape: ShapeId(123), required: true },
                 Member { name: "KeyARN", shape: ShapeId(1), required: false },
+                Member { name: "KeyType", shape: ShapeId(123), required: true },
             ]),
         },
         Shape {
@@ -584,9 +585,9 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "DescribeDeliveryStreamInput",
             body: Type::Structure(&[
-                Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
                 Member { name: "Limit", shape: ShapeId(68), required: false },
                 Member { name: "ExclusiveStartDestinationId", shape: ShapeId(70), required: false },
+                Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
             ]),
         },
         Shape {
@@ -611,10 +612,10 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "DestinationTableConfiguration",
             body: Type::Structure(&[
-                Member { name: "DestinationDatabaseName", shape: ShapeId(221), required: true },
-                Member { name: "PartitionSpec", shape: ShapeId(153), required: false },
                 Member { name: "DestinationTableName", shape: ShapeId(221), required: true },
                 Member { name: "UniqueKeys", shape: ShapeId(129), required: false },
+                Member { name: "DestinationDatabaseName", shape: ShapeId(221), required: true },
+                Member { name: "PartitionSpec", shape: ShapeId(153), required: false },
                 Member { name: "S3ErrorOutputPrefix", shape: ShapeId(90), required: false },
             ]),
         },
@@ -641,8 +642,8 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "DynamicPartitioningConfiguration",
             body: Type::Structure(&[
-                Member { name: "Enabled", shape: ShapeId(27), required: false },
                 Member { name: "RetryOptions", shape: ShapeId(176), required: false },
+                Member { name: "Enabled", shape: ShapeId(27), required: false },
             ]),
         },
         Shape {
@@ -671,37 +672,37 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "ElasticsearchDestinationConfiguration",
             body: Type::Structure(&[
-                Member { name: "IndexRotationPeriod", shape: ShapeId(84), required: false },
-                Member { name: "S3BackupMode", shape: ShapeId(87), required: false },
-                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
-                Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
-                Member { name: "RetryOptions", shape: ShapeId(86), required: false },
                 Member { name: "ClusterEndpoint", shape: ShapeId(79), required: false },
-                Member { name: "TypeName", shape: ShapeId(88), required: false },
-                Member { name: "VpcConfiguration", shape: ShapeId(235), required: false },
-                Member { name: "IndexName", shape: ShapeId(83), required: true },
+                Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
+                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
                 Member { name: "S3Configuration", shape: ShapeId(179), required: true },
-                Member { name: "DomainARN", shape: ShapeId(82), required: false },
+                Member { name: "IndexName", shape: ShapeId(83), required: true },
+                Member { name: "TypeName", shape: ShapeId(88), required: false },
+                Member { name: "RetryOptions", shape: ShapeId(86), required: false },
+                Member { name: "IndexRotationPeriod", shape: ShapeId(84), required: false },
                 Member { name: "RoleARN", shape: ShapeId(177), required: true },
-                Member { name: "DocumentIdOptions", shape: ShapeId(74), required: false },
+                Member { name: "S3BackupMode", shape: ShapeId(87), required: false },
+                Member { name: "DomainARN", shape: ShapeId(82), required: false },
                 Member { name: "BufferingHints", shape: ShapeId(76), required: false },
+                Member { name: "DocumentIdOptions", shape: ShapeId(74), required: false },
+                Member { name: "VpcConfiguration", shape: ShapeId(235), required: false },
             ]),
         },
         Shape {
             name: "ElasticsearchDestinationUpdate",
             body: Type::Structure(&[
                 Member { name: "ClusterEndpoint", shape: ShapeId(79), required: false },
-                Member { name: "TypeName", shape: ShapeId(88), required: false },
-                Member { name: "IndexRotationPeriod", shape: ShapeId(84), required: false },
-                Member { name: "IndexName", shape: ShapeId(83), required: false },
-                Member { name: "DomainARN", shape: ShapeId(82), required: false },
-                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
                 Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
-                Member { name: "RoleARN", shape: ShapeId(177), required: false },
+                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
                 Member { name: "RetryOptions", shape: ShapeId(86), required: false },
-                Member { name: "DocumentIdOptions", shape: ShapeId(74), required: false },
-                Member { name: "BufferingHints", shape: ShapeId(76), required: false },
                 Member { name: "S3Update", shape: ShapeId(180), required: false },
+                Member { name: "IndexRotationPeriod", shape: ShapeId(84), required: false },
+                Member { name: "RoleARN", shape: ShapeId(177), required: false },
+                Member { name: "IndexName", shape: ShapeId(83), required: false },
+                Member { name: "TypeName", shape: ShapeId(88), required: false },
+                Member { name: "DomainARN", shape: ShapeId(82), required: false },
+                Member { name: "BufferingHints", shape: ShapeId(76), required: false },
+                Member { name: "DocumentIdOptions", shape: ShapeId(74), required: false },
             ]),
         },
         Shape {
@@ -725,7 +726,7 @@ pub static SCHEMA: Schema = Schema {
             body: Type::String(Text {
                 length: Bounds::NONE,
                 pattern: None,
-                values: &["OneHour", "OneDay", "OneWeek", "OneMonth", "NoRotation"],
+                values: &["OneHour", "OneDay", "OneMonth", "OneWeek", "NoRotation"],
             }),
         },
         Shape {
@@ -774,64 +775,64 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "ExtendedS3DestinationConfiguration",
             body: Type::Structure(&[
-                Member { name: "FileExtension", shape: ShapeId(93), required: false },
-                Member { name: "S3BackupMode", shape: ShapeId(178), required: false },
+                Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
+                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
                 Member {
                     name: "DynamicPartitioningConfiguration",
                     shape: ShapeId(75),
                     required: false,
                 },
-                Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
-                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
-                Member { name: "S3BackupConfiguration", shape: ShapeId(179), required: false },
-                Member { name: "CustomTimeZone", shape: ShapeId(40), required: false },
-                Member { name: "CompressionFormat", shape: ShapeId(34), required: false },
-                Member { name: "BucketARN", shape: ShapeId(28), required: true },
-                Member { name: "EncryptionConfiguration", shape: ShapeId(89), required: false },
                 Member { name: "Prefix", shape: ShapeId(155), required: false },
+                Member { name: "S3BackupConfiguration", shape: ShapeId(179), required: false },
+                Member { name: "CompressionFormat", shape: ShapeId(34), required: false },
                 Member { name: "ErrorOutputPrefix", shape: ShapeId(90), required: false },
-                Member { name: "RoleARN", shape: ShapeId(177), required: true },
-                Member { name: "BufferingHints", shape: ShapeId(29), required: false },
                 Member {
                     name: "DataFormatConversionConfiguration",
                     shape: ShapeId(42),
                     required: false,
                 },
+                Member { name: "CustomTimeZone", shape: ShapeId(40), required: false },
+                Member { name: "BucketARN", shape: ShapeId(28), required: true },
+                Member { name: "RoleARN", shape: ShapeId(177), required: true },
+                Member { name: "FileExtension", shape: ShapeId(93), required: false },
+                Member { name: "EncryptionConfiguration", shape: ShapeId(89), required: false },
+                Member { name: "S3BackupMode", shape: ShapeId(178), required: false },
+                Member { name: "BufferingHints", shape: ShapeId(29), required: false },
             ]),
         },
         Shape {
             name: "ExtendedS3DestinationUpdate",
             body: Type::Structure(&[
-                Member { name: "FileExtension", shape: ShapeId(93), required: false },
-                Member { name: "S3BackupMode", shape: ShapeId(178), required: false },
+                Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
+                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
                 Member {
                     name: "DynamicPartitioningConfiguration",
                     shape: ShapeId(75),
                     required: false,
                 },
-                Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
-                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
-                Member { name: "S3BackupUpdate", shape: ShapeId(180), required: false },
-                Member { name: "CustomTimeZone", shape: ShapeId(40), required: false },
-                Member { name: "CompressionFormat", shape: ShapeId(34), required: false },
-                Member { name: "BucketARN", shape: ShapeId(28), required: false },
-                Member { name: "EncryptionConfiguration", shape: ShapeId(89), required: false },
                 Member { name: "Prefix", shape: ShapeId(155), required: false },
+                Member { name: "CompressionFormat", shape: ShapeId(34), required: false },
                 Member { name: "ErrorOutputPrefix", shape: ShapeId(90), required: false },
-                Member { name: "RoleARN", shape: ShapeId(177), required: false },
-                Member { name: "BufferingHints", shape: ShapeId(29), required: false },
                 Member {
                     name: "DataFormatConversionConfiguration",
                     shape: ShapeId(42),
                     required: false,
                 },
+                Member { name: "CustomTimeZone", shape: ShapeId(40), required: false },
+                Member { name: "S3BackupUpdate", shape: ShapeId(180), required: false },
+                Member { name: "BucketARN", shape: ShapeId(28), required: false },
+                Member { name: "RoleARN", shape: ShapeId(177), required: false },
+                Member { name: "FileExtension", shape: ShapeId(93), required: false },
+                Member { name: "EncryptionConfiguration", shape: ShapeId(89), required: false },
+                Member { name: "S3BackupMode", shape: ShapeId(178), required: false },
+                Member { name: "BufferingHints", shape: ShapeId(29), required: false },
             ]),
         },
         Shape {
             name: "FileExtension",
             body: Type::String(Text {
                 length: Bounds { min: Some(0), max: Some(128) },
-                pattern: Some(&pattern::P12),
+                pattern: Some(&pattern::P15),
                 values: &[],
             }),
         },
@@ -891,7 +892,7 @@ pub static SCHEMA: Schema = Schema {
             name: "HttpEndpointAttributeName",
             body: Type::String(Text {
                 length: Bounds { min: Some(1), max: Some(256) },
-                pattern: Some(&pattern::P13),
+                pattern: Some(&pattern::P12),
                 values: &[],
             }),
         },
@@ -906,8 +907,8 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "HttpEndpointBufferingHints",
             body: Type::Structure(&[
-                Member { name: "IntervalInSeconds", shape: ShapeId(104), required: false },
                 Member { name: "SizeInMBs", shape: ShapeId(105), required: false },
+                Member { name: "IntervalInSeconds", shape: ShapeId(104), required: false },
             ]),
         },
         Shape {
@@ -921,8 +922,8 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "HttpEndpointCommonAttribute",
             body: Type::Structure(&[
-                Member { name: "AttributeName", shape: ShapeId(101), required: true },
                 Member { name: "AttributeValue", shape: ShapeId(102), required: true },
+                Member { name: "AttributeName", shape: ShapeId(101), required: true },
             ]),
         },
         Shape {
@@ -943,54 +944,54 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "HttpEndpointDestinationConfiguration",
             body: Type::Structure(&[
-                Member { name: "S3BackupMode", shape: ShapeId(115), required: false },
-                Member { name: "EndpointConfiguration", shape: ShapeId(108), required: true },
-                Member { name: "S3Configuration", shape: ShapeId(179), required: true },
                 Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
                 Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
-                Member { name: "RoleARN", shape: ShapeId(177), required: false },
                 Member { name: "RetryOptions", shape: ShapeId(114), required: false },
-                Member { name: "BufferingHints", shape: ShapeId(103), required: false },
+                Member { name: "S3Configuration", shape: ShapeId(179), required: true },
                 Member {
                     name: "SecretsManagerConfiguration",
                     shape: ShapeId(185),
                     required: false,
                 },
+                Member { name: "RoleARN", shape: ShapeId(177), required: false },
                 Member { name: "RequestConfiguration", shape: ShapeId(112), required: false },
+                Member { name: "EndpointConfiguration", shape: ShapeId(108), required: true },
+                Member { name: "S3BackupMode", shape: ShapeId(115), required: false },
+                Member { name: "BufferingHints", shape: ShapeId(103), required: false },
             ]),
         },
         Shape {
             name: "HttpEndpointDestinationUpdate",
             body: Type::Structure(&[
-                Member { name: "S3BackupMode", shape: ShapeId(115), required: false },
-                Member { name: "EndpointConfiguration", shape: ShapeId(108), required: false },
                 Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
                 Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
-                Member { name: "RoleARN", shape: ShapeId(177), required: false },
                 Member { name: "RetryOptions", shape: ShapeId(114), required: false },
-                Member { name: "BufferingHints", shape: ShapeId(103), required: false },
+                Member { name: "S3Update", shape: ShapeId(180), required: false },
                 Member {
                     name: "SecretsManagerConfiguration",
                     shape: ShapeId(185),
                     required: false,
                 },
-                Member { name: "S3Update", shape: ShapeId(180), required: false },
+                Member { name: "RoleARN", shape: ShapeId(177), required: false },
                 Member { name: "RequestConfiguration", shape: ShapeId(112), required: false },
+                Member { name: "EndpointConfiguration", shape: ShapeId(108), required: false },
+                Member { name: "S3BackupMode", shape: ShapeId(115), required: false },
+                Member { name: "BufferingHints", shape: ShapeId(103), required: false },
             ]),
         },
         Shape {
             name: "HttpEndpointName",
             body: Type::String(Text {
                 length: Bounds { min: Some(1), max: Some(256) },
-                pattern: Some(&pattern::P13),
+                pattern: Some(&pattern::P12),
                 values: &[],
             }),
         },
         Shape {
             name: "HttpEndpointRequestConfiguration",
             body: Type::Structure(&[
-                Member { name: "CommonAttributes", shape: ShapeId(107), required: false },
                 Member { name: "ContentEncoding", shape: ShapeId(36), required: false },
+                Member { name: "CommonAttributes", shape: ShapeId(107), required: false },
             ]),
         },
         Shape {
@@ -1024,14 +1025,17 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "IcebergDestinationConfiguration",
             body: Type::Structure(&[
-                Member { name: "S3BackupMode", shape: ShapeId(119), required: false },
-                Member { name: "TableCreationConfiguration", shape: ShapeId(223), required: false },
-                Member { name: "AppendOnly", shape: ShapeId(27), required: false },
-                Member { name: "S3Configuration", shape: ShapeId(179), required: true },
                 Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
                 Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
                 Member { name: "RetryOptions", shape: ShapeId(176), required: false },
+                Member {
+                    name: "DestinationTableConfigurationList",
+                    shape: ShapeId(72),
+                    required: false,
+                },
+                Member { name: "S3Configuration", shape: ShapeId(179), required: true },
                 Member { name: "RoleARN", shape: ShapeId(177), required: true },
+                Member { name: "S3BackupMode", shape: ShapeId(119), required: false },
                 Member { name: "CatalogConfiguration", shape: ShapeId(30), required: true },
                 Member {
                     name: "SchemaEvolutionConfiguration",
@@ -1039,24 +1043,24 @@ pub static SCHEMA: Schema = Schema {
                     required: false,
                 },
                 Member { name: "BufferingHints", shape: ShapeId(29), required: false },
-                Member {
-                    name: "DestinationTableConfigurationList",
-                    shape: ShapeId(72),
-                    required: false,
-                },
+                Member { name: "TableCreationConfiguration", shape: ShapeId(223), required: false },
+                Member { name: "AppendOnly", shape: ShapeId(27), required: false },
             ]),
         },
         Shape {
             name: "IcebergDestinationUpdate",
             body: Type::Structure(&[
-                Member { name: "S3BackupMode", shape: ShapeId(119), required: false },
-                Member { name: "TableCreationConfiguration", shape: ShapeId(223), required: false },
-                Member { name: "AppendOnly", shape: ShapeId(27), required: false },
-                Member { name: "S3Configuration", shape: ShapeId(179), required: false },
                 Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
                 Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
                 Member { name: "RetryOptions", shape: ShapeId(176), required: false },
+                Member {
+                    name: "DestinationTableConfigurationList",
+                    shape: ShapeId(72),
+                    required: false,
+                },
+                Member { name: "S3Configuration", shape: ShapeId(179), required: false },
                 Member { name: "RoleARN", shape: ShapeId(177), required: false },
+                Member { name: "S3BackupMode", shape: ShapeId(119), required: false },
                 Member { name: "CatalogConfiguration", shape: ShapeId(30), required: false },
                 Member {
                     name: "SchemaEvolutionConfiguration",
@@ -1064,11 +1068,8 @@ pub static SCHEMA: Schema = Schema {
                     required: false,
                 },
                 Member { name: "BufferingHints", shape: ShapeId(29), required: false },
-                Member {
-                    name: "DestinationTableConfigurationList",
-                    shape: ShapeId(72),
-                    required: false,
-                },
+                Member { name: "TableCreationConfiguration", shape: ShapeId(223), required: false },
+                Member { name: "AppendOnly", shape: ShapeId(27), required: false },
             ]),
         },
         Shape {
@@ -1118,20 +1119,20 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "KinesisStreamSourceConfiguration",
             body: Type::Structure(&[
-                Member { name: "KinesisStreamARN", shape: ShapeId(124), required: true },
                 Member { name: "RoleARN", shape: ShapeId(177), required: true },
+                Member { name: "KinesisStreamARN", shape: ShapeId(124), required: true },
             ]),
         },
         Shape {
             name: "ListDeliveryStreamsInput",
             body: Type::Structure(&[
-                Member { name: "Limit", shape: ShapeId(127), required: false },
-                Member { name: "DeliveryStreamType", shape: ShapeId(65), required: false },
                 Member {
                     name: "ExclusiveStartDeliveryStreamName",
                     shape: ShapeId(64),
                     required: false,
                 },
+                Member { name: "Limit", shape: ShapeId(127), required: false },
+                Member { name: "DeliveryStreamType", shape: ShapeId(65), required: false },
             ]),
         },
         Shape {
@@ -1149,9 +1150,9 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "ListTagsForDeliveryStreamInput",
             body: Type::Structure(&[
-                Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
-                Member { name: "Limit", shape: ShapeId(131), required: false },
                 Member { name: "ExclusiveStartTagKey", shape: ShapeId(227), required: false },
+                Member { name: "Limit", shape: ShapeId(131), required: false },
+                Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
             ]),
         },
         Shape {
@@ -1185,10 +1186,10 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "MSKSourceConfiguration",
             body: Type::Structure(&[
-                Member { name: "MSKClusterARN", shape: ShapeId(134), required: true },
-                Member { name: "AuthenticationConfiguration", shape: ShapeId(25), required: true },
                 Member { name: "ReadFromTimestamp", shape: ShapeId(168), required: false },
                 Member { name: "TopicName", shape: ShapeId(231), required: true },
+                Member { name: "MSKClusterARN", shape: ShapeId(134), required: true },
+                Member { name: "AuthenticationConfiguration", shape: ShapeId(25), required: true },
             ]),
         },
         Shape {
@@ -1203,7 +1204,7 @@ pub static SCHEMA: Schema = Schema {
             name: "NonEmptyString",
             body: Type::String(Text {
                 length: Bounds { min: Some(1), max: Some(1024) },
-                pattern: Some(&pattern::P13),
+                pattern: Some(&pattern::P12),
                 values: &[],
             }),
         },
@@ -1222,13 +1223,13 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "OpenXJsonSerDe",
             body: Type::Structure(&[
+                Member { name: "CaseInsensitive", shape: ShapeId(27), required: false },
                 Member {
                     name: "ConvertDotsInJsonKeysToUnderscores",
                     shape: ShapeId(27),
                     required: false,
                 },
                 Member { name: "ColumnToJsonKeyMappings", shape: ShapeId(33), required: false },
-                Member { name: "CaseInsensitive", shape: ShapeId(27), required: false },
             ]),
         },
         Shape {
@@ -1254,20 +1255,20 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "OrcSerDe",
             body: Type::Structure(&[
-                Member { name: "PaddingTolerance", shape: ShapeId(164), required: false },
+                Member { name: "DictionaryKeyThreshold", shape: ShapeId(164), required: false },
+                Member { name: "BlockSizeBytes", shape: ShapeId(26), required: false },
+                Member { name: "BloomFilterColumns", shape: ShapeId(129), required: false },
+                Member { name: "RowIndexStride", shape: ShapeId(143), required: false },
                 Member { name: "EnablePadding", shape: ShapeId(27), required: false },
+                Member { name: "PaddingTolerance", shape: ShapeId(164), required: false },
                 Member { name: "StripeSizeBytes", shape: ShapeId(145), required: false },
+                Member { name: "Compression", shape: ShapeId(141), required: false },
+                Member { name: "FormatVersion", shape: ShapeId(142), required: false },
                 Member {
                     name: "BloomFilterFalsePositiveProbability",
                     shape: ShapeId(164),
                     required: false,
                 },
-                Member { name: "FormatVersion", shape: ShapeId(142), required: false },
-                Member { name: "RowIndexStride", shape: ShapeId(143), required: false },
-                Member { name: "DictionaryKeyThreshold", shape: ShapeId(164), required: false },
-                Member { name: "BloomFilterColumns", shape: ShapeId(129), required: false },
-                Member { name: "BlockSizeBytes", shape: ShapeId(26), required: false },
-                Member { name: "Compression", shape: ShapeId(141), required: false },
             ]),
         },
         Shape {
@@ -1287,7 +1288,7 @@ pub static SCHEMA: Schema = Schema {
             body: Type::String(Text {
                 length: Bounds::NONE,
                 pattern: None,
-                values: &["SNAPPY", "UNCOMPRESSED", "GZIP"],
+                values: &["SNAPPY", "GZIP", "UNCOMPRESSED"],
             }),
         },
         Shape {
@@ -1297,12 +1298,12 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "ParquetSerDe",
             body: Type::Structure(&[
-                Member { name: "WriterVersion", shape: ShapeId(150), required: false },
+                Member { name: "MaxPaddingBytes", shape: ShapeId(139), required: false },
                 Member { name: "BlockSizeBytes", shape: ShapeId(26), required: false },
                 Member { name: "PageSizeBytes", shape: ShapeId(148), required: false },
-                Member { name: "EnableDictionaryCompression", shape: ShapeId(27), required: false },
-                Member { name: "MaxPaddingBytes", shape: ShapeId(139), required: false },
                 Member { name: "Compression", shape: ShapeId(147), required: false },
+                Member { name: "EnableDictionaryCompression", shape: ShapeId(27), required: false },
+                Member { name: "WriterVersion", shape: ShapeId(150), required: false },
             ]),
         },
         Shape {
@@ -1348,15 +1349,15 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "ProcessingConfiguration",
             body: Type::Structure(&[
-                Member { name: "Enabled", shape: ShapeId(27), required: false },
                 Member { name: "Processors", shape: ShapeId(158), required: false },
+                Member { name: "Enabled", shape: ShapeId(27), required: false },
             ]),
         },
         Shape {
             name: "Processor",
             body: Type::Structure(&[
-                Member { name: "Parameters", shape: ShapeId(160), required: false },
                 Member { name: "Type", shape: ShapeId(163), required: true },
+                Member { name: "Parameters", shape: ShapeId(160), required: false },
             ]),
         },
         Shape {
@@ -1366,8 +1367,8 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "ProcessorParameter",
             body: Type::Structure(&[
-                Member { name: "ParameterValue", shape: ShapeId(162), required: true },
                 Member { name: "ParameterName", shape: ShapeId(161), required: true },
+                Member { name: "ParameterValue", shape: ShapeId(162), required: true },
             ]),
         },
         Shape {
@@ -1382,8 +1383,8 @@ pub static SCHEMA: Schema = Schema {
                 values: &[
                     "DataMessageExtraction",
                     "NumberOfRetries",
-                    "RoleArn",
                     "Delimiter",
+                    "RoleArn",
                     "JsonParsingEngine",
                     "SubRecordType",
                     "MetadataExtractionQuery",
@@ -1398,7 +1399,7 @@ pub static SCHEMA: Schema = Schema {
             name: "ProcessorParameterValue",
             body: Type::String(Text {
                 length: Bounds { min: Some(1), max: Some(5120) },
-                pattern: Some(&pattern::P13),
+                pattern: Some(&pattern::P12),
                 values: &[],
             }),
         },
@@ -1417,12 +1418,12 @@ pub static SCHEMA: Schema = Schema {
                 ],
             }),
         },
-        Shape { name: "Proportion", body: Type::Double },
+        Shape { name: "Proportion", body: Type::Double(Bounds { min: Some(0), max: Some(1) }) },
         Shape {
             name: "PutRecordBatchInput",
             body: Type::Structure(&[
-                Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
                 Member { name: "Records", shape: ShapeId(166), required: true },
+                Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
             ]),
         },
         Shape {
@@ -1435,8 +1436,8 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "PutRecordInput",
             body: Type::Structure(&[
-                Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
                 Member { name: "Record", shape: ShapeId(169), required: true },
+                Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
             ]),
         },
         Shape { name: "ReadFromTimestamp", body: Type::Timestamp },
@@ -1447,43 +1448,43 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "RedshiftDestinationConfiguration",
             body: Type::Structure(&[
-                Member { name: "Username", shape: ShapeId(234), required: false },
-                Member { name: "S3BackupMode", shape: ShapeId(174), required: false },
+                Member { name: "CopyCommand", shape: ShapeId(37), required: true },
+                Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
+                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
+                Member { name: "Password", shape: ShapeId(154), required: false },
+                Member { name: "RetryOptions", shape: ShapeId(173), required: false },
                 Member { name: "ClusterJDBCURL", shape: ShapeId(32), required: true },
                 Member { name: "S3Configuration", shape: ShapeId(179), required: true },
-                Member { name: "CopyCommand", shape: ShapeId(37), required: true },
-                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
-                Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
-                Member { name: "RoleARN", shape: ShapeId(177), required: true },
-                Member { name: "RetryOptions", shape: ShapeId(173), required: false },
-                Member { name: "S3BackupConfiguration", shape: ShapeId(179), required: false },
                 Member {
                     name: "SecretsManagerConfiguration",
                     shape: ShapeId(185),
                     required: false,
                 },
-                Member { name: "Password", shape: ShapeId(154), required: false },
+                Member { name: "RoleARN", shape: ShapeId(177), required: true },
+                Member { name: "S3BackupConfiguration", shape: ShapeId(179), required: false },
+                Member { name: "S3BackupMode", shape: ShapeId(174), required: false },
+                Member { name: "Username", shape: ShapeId(234), required: false },
             ]),
         },
         Shape {
             name: "RedshiftDestinationUpdate",
             body: Type::Structure(&[
-                Member { name: "S3BackupUpdate", shape: ShapeId(180), required: false },
-                Member { name: "Username", shape: ShapeId(234), required: false },
-                Member { name: "S3BackupMode", shape: ShapeId(174), required: false },
-                Member { name: "ClusterJDBCURL", shape: ShapeId(32), required: false },
                 Member { name: "CopyCommand", shape: ShapeId(37), required: false },
-                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
                 Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
-                Member { name: "RoleARN", shape: ShapeId(177), required: false },
+                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
+                Member { name: "Password", shape: ShapeId(154), required: false },
                 Member { name: "RetryOptions", shape: ShapeId(173), required: false },
+                Member { name: "S3BackupUpdate", shape: ShapeId(180), required: false },
+                Member { name: "S3Update", shape: ShapeId(180), required: false },
+                Member { name: "ClusterJDBCURL", shape: ShapeId(32), required: false },
                 Member {
                     name: "SecretsManagerConfiguration",
                     shape: ShapeId(185),
                     required: false,
                 },
-                Member { name: "Password", shape: ShapeId(154), required: false },
-                Member { name: "S3Update", shape: ShapeId(180), required: false },
+                Member { name: "RoleARN", shape: ShapeId(177), required: false },
+                Member { name: "S3BackupMode", shape: ShapeId(174), required: false },
+                Member { name: "Username", shape: ShapeId(234), required: false },
             ]),
         },
         Shape {
@@ -1537,26 +1538,26 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "S3DestinationConfiguration",
             body: Type::Structure(&[
-                Member { name: "CompressionFormat", shape: ShapeId(34), required: false },
-                Member { name: "BucketARN", shape: ShapeId(28), required: true },
-                Member { name: "EncryptionConfiguration", shape: ShapeId(89), required: false },
-                Member { name: "Prefix", shape: ShapeId(155), required: false },
-                Member { name: "ErrorOutputPrefix", shape: ShapeId(90), required: false },
                 Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
+                Member { name: "BucketARN", shape: ShapeId(28), required: true },
                 Member { name: "RoleARN", shape: ShapeId(177), required: true },
+                Member { name: "Prefix", shape: ShapeId(155), required: false },
+                Member { name: "CompressionFormat", shape: ShapeId(34), required: false },
+                Member { name: "EncryptionConfiguration", shape: ShapeId(89), required: false },
+                Member { name: "ErrorOutputPrefix", shape: ShapeId(90), required: false },
                 Member { name: "BufferingHints", shape: ShapeId(29), required: false },
             ]),
         },
         Shape {
             name: "S3DestinationUpdate",
             body: Type::Structure(&[
-                Member { name: "CompressionFormat", shape: ShapeId(34), required: false },
-                Member { name: "BucketARN", shape: ShapeId(28), required: false },
-                Member { name: "EncryptionConfiguration", shape: ShapeId(89), required: false },
-                Member { name: "Prefix", shape: ShapeId(155), required: false },
-                Member { name: "ErrorOutputPrefix", shape: ShapeId(90), required: false },
                 Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
+                Member { name: "BucketARN", shape: ShapeId(28), required: false },
                 Member { name: "RoleARN", shape: ShapeId(177), required: false },
+                Member { name: "Prefix", shape: ShapeId(155), required: false },
+                Member { name: "CompressionFormat", shape: ShapeId(34), required: false },
+                Member { name: "EncryptionConfiguration", shape: ShapeId(89), required: false },
+                Member { name: "ErrorOutputPrefix", shape: ShapeId(90), required: false },
                 Member { name: "BufferingHints", shape: ShapeId(29), required: false },
             ]),
         },
@@ -1571,12 +1572,12 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "SchemaConfiguration",
             body: Type::Structure(&[
-                Member { name: "Region", shape: ShapeId(138), required: false },
-                Member { name: "DatabaseName", shape: ShapeId(138), required: false },
-                Member { name: "TableName", shape: ShapeId(138), required: false },
-                Member { name: "CatalogId", shape: ShapeId(138), required: false },
                 Member { name: "VersionId", shape: ShapeId(138), required: false },
+                Member { name: "CatalogId", shape: ShapeId(138), required: false },
+                Member { name: "DatabaseName", shape: ShapeId(138), required: false },
                 Member { name: "RoleARN", shape: ShapeId(138), required: false },
+                Member { name: "Region", shape: ShapeId(138), required: false },
+                Member { name: "TableName", shape: ShapeId(138), required: false },
             ]),
         },
         Shape {
@@ -1598,9 +1599,9 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "SecretsManagerConfiguration",
             body: Type::Structure(&[
-                Member { name: "Enabled", shape: ShapeId(27), required: true },
-                Member { name: "SecretARN", shape: ShapeId(184), required: false },
                 Member { name: "RoleARN", shape: ShapeId(177), required: false },
+                Member { name: "SecretARN", shape: ShapeId(184), required: false },
+                Member { name: "Enabled", shape: ShapeId(27), required: true },
             ]),
         },
         Shape {
@@ -1629,8 +1630,8 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "SnowflakeBufferingHints",
             body: Type::Structure(&[
-                Member { name: "IntervalInSeconds", shape: ShapeId(191), required: false },
                 Member { name: "SizeInMBs", shape: ShapeId(192), required: false },
+                Member { name: "IntervalInSeconds", shape: ShapeId(191), required: false },
             ]),
         },
         Shape {
@@ -1672,58 +1673,58 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "SnowflakeDestinationConfiguration",
             body: Type::Structure(&[
-                Member { name: "S3BackupMode", shape: ShapeId(206), required: false },
-                Member { name: "PrivateKey", shape: ShapeId(200), required: false },
-                Member { name: "KeyPassphrase", shape: ShapeId(198), required: false },
-                Member { name: "MetaDataColumnName", shape: ShapeId(199), required: false },
-                Member { name: "ContentColumnName", shape: ShapeId(193), required: false },
+                Member { name: "Schema", shape: ShapeId(207), required: true },
                 Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
                 Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
-                Member { name: "Table", shape: ShapeId(208), required: true },
-                Member { name: "RetryOptions", shape: ShapeId(203), required: false },
-                Member { name: "Database", shape: ShapeId(195), required: true },
-                Member { name: "Schema", shape: ShapeId(207), required: true },
-                Member { name: "SnowflakeRoleConfiguration", shape: ShapeId(205), required: false },
-                Member { name: "DataLoadingOption", shape: ShapeId(194), required: false },
-                Member { name: "SnowflakeVpcConfiguration", shape: ShapeId(210), required: false },
-                Member { name: "AccountUrl", shape: ShapeId(189), required: true },
                 Member { name: "S3Configuration", shape: ShapeId(179), required: true },
-                Member { name: "RoleARN", shape: ShapeId(177), required: true },
                 Member {
                     name: "SecretsManagerConfiguration",
                     shape: ShapeId(185),
                     required: false,
                 },
-                Member { name: "BufferingHints", shape: ShapeId(190), required: false },
+                Member { name: "PrivateKey", shape: ShapeId(200), required: false },
+                Member { name: "Database", shape: ShapeId(195), required: true },
+                Member { name: "RetryOptions", shape: ShapeId(203), required: false },
+                Member { name: "MetaDataColumnName", shape: ShapeId(199), required: false },
+                Member { name: "ContentColumnName", shape: ShapeId(193), required: false },
+                Member { name: "RoleARN", shape: ShapeId(177), required: true },
+                Member { name: "DataLoadingOption", shape: ShapeId(194), required: false },
+                Member { name: "SnowflakeVpcConfiguration", shape: ShapeId(210), required: false },
+                Member { name: "S3BackupMode", shape: ShapeId(206), required: false },
+                Member { name: "KeyPassphrase", shape: ShapeId(198), required: false },
                 Member { name: "User", shape: ShapeId(209), required: false },
+                Member { name: "BufferingHints", shape: ShapeId(190), required: false },
+                Member { name: "Table", shape: ShapeId(208), required: true },
+                Member { name: "SnowflakeRoleConfiguration", shape: ShapeId(205), required: false },
+                Member { name: "AccountUrl", shape: ShapeId(189), required: true },
             ]),
         },
         Shape {
             name: "SnowflakeDestinationUpdate",
             body: Type::Structure(&[
-                Member { name: "S3BackupMode", shape: ShapeId(206), required: false },
-                Member { name: "PrivateKey", shape: ShapeId(200), required: false },
-                Member { name: "KeyPassphrase", shape: ShapeId(198), required: false },
-                Member { name: "MetaDataColumnName", shape: ShapeId(199), required: false },
-                Member { name: "ContentColumnName", shape: ShapeId(193), required: false },
+                Member { name: "Schema", shape: ShapeId(207), required: false },
                 Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
                 Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
-                Member { name: "Table", shape: ShapeId(208), required: false },
-                Member { name: "RetryOptions", shape: ShapeId(203), required: false },
                 Member { name: "S3Update", shape: ShapeId(180), required: false },
-                Member { name: "Database", shape: ShapeId(195), required: false },
-                Member { name: "Schema", shape: ShapeId(207), required: false },
-                Member { name: "SnowflakeRoleConfiguration", shape: ShapeId(205), required: false },
-                Member { name: "DataLoadingOption", shape: ShapeId(194), required: false },
-                Member { name: "AccountUrl", shape: ShapeId(189), required: false },
-                Member { name: "RoleARN", shape: ShapeId(177), required: false },
                 Member {
                     name: "SecretsManagerConfiguration",
                     shape: ShapeId(185),
                     required: false,
                 },
-                Member { name: "BufferingHints", shape: ShapeId(190), required: false },
+                Member { name: "PrivateKey", shape: ShapeId(200), required: false },
+                Member { name: "Database", shape: ShapeId(195), required: false },
+                Member { name: "RetryOptions", shape: ShapeId(203), required: false },
+                Member { name: "MetaDataColumnName", shape: ShapeId(199), required: false },
+                Member { name: "ContentColumnName", shape: ShapeId(193), required: false },
+                Member { name: "RoleARN", shape: ShapeId(177), required: false },
+                Member { name: "DataLoadingOption", shape: ShapeId(194), required: false },
+                Member { name: "S3BackupMode", shape: ShapeId(206), required: false },
+                Member { name: "KeyPassphrase", shape: ShapeId(198), required: false },
                 Member { name: "User", shape: ShapeId(209), required: false },
+                Member { name: "BufferingHints", shape: ShapeId(190), required: false },
+                Member { name: "Table", shape: ShapeId(208), required: false },
+                Member { name: "SnowflakeRoleConfiguration", shape: ShapeId(205), required: false },
+                Member { name: "AccountUrl", shape: ShapeId(189), required: false },
             ]),
         },
         Shape {
@@ -1746,7 +1747,7 @@ pub static SCHEMA: Schema = Schema {
             name: "SnowflakePrivateKey",
             body: Type::String(Text {
                 length: Bounds { min: Some(256), max: Some(4096) },
-                pattern: Some(&pattern::P15),
+                pattern: Some(&pattern::P14),
                 values: &[],
             }),
         },
@@ -1781,8 +1782,8 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "SnowflakeRoleConfiguration",
             body: Type::Structure(&[
-                Member { name: "Enabled", shape: ShapeId(27), required: false },
                 Member { name: "SnowflakeRole", shape: ShapeId(204), required: false },
+                Member { name: "Enabled", shape: ShapeId(27), required: false },
             ]),
         },
         Shape {
@@ -1843,49 +1844,49 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "SplunkDestinationConfiguration",
             body: Type::Structure(&[
-                Member { name: "HECEndpointType", shape: ShapeId(97), required: true },
+                Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
+                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
+                Member { name: "RetryOptions", shape: ShapeId(217), required: false },
                 Member { name: "HECToken", shape: ShapeId(98), required: false },
-                Member { name: "S3BackupMode", shape: ShapeId(218), required: false },
                 Member {
                     name: "HECAcknowledgmentTimeoutInSeconds",
                     shape: ShapeId(95),
                     required: false,
                 },
                 Member { name: "S3Configuration", shape: ShapeId(179), required: true },
-                Member { name: "HECEndpoint", shape: ShapeId(96), required: true },
-                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
-                Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
-                Member { name: "RetryOptions", shape: ShapeId(217), required: false },
-                Member { name: "BufferingHints", shape: ShapeId(211), required: false },
                 Member {
                     name: "SecretsManagerConfiguration",
                     shape: ShapeId(185),
                     required: false,
                 },
+                Member { name: "HECEndpoint", shape: ShapeId(96), required: true },
+                Member { name: "HECEndpointType", shape: ShapeId(97), required: true },
+                Member { name: "S3BackupMode", shape: ShapeId(218), required: false },
+                Member { name: "BufferingHints", shape: ShapeId(211), required: false },
             ]),
         },
         Shape {
             name: "SplunkDestinationUpdate",
             body: Type::Structure(&[
-                Member { name: "HECEndpointType", shape: ShapeId(97), required: false },
+                Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
+                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
+                Member { name: "RetryOptions", shape: ShapeId(217), required: false },
                 Member { name: "HECToken", shape: ShapeId(98), required: false },
-                Member { name: "S3BackupMode", shape: ShapeId(218), required: false },
                 Member {
                     name: "HECAcknowledgmentTimeoutInSeconds",
                     shape: ShapeId(95),
                     required: false,
                 },
-                Member { name: "HECEndpoint", shape: ShapeId(96), required: false },
-                Member { name: "ProcessingConfiguration", shape: ShapeId(156), required: false },
-                Member { name: "CloudWatchLoggingOptions", shape: ShapeId(31), required: false },
-                Member { name: "RetryOptions", shape: ShapeId(217), required: false },
-                Member { name: "BufferingHints", shape: ShapeId(211), required: false },
+                Member { name: "S3Update", shape: ShapeId(180), required: false },
                 Member {
                     name: "SecretsManagerConfiguration",
                     shape: ShapeId(185),
                     required: false,
                 },
-                Member { name: "S3Update", shape: ShapeId(180), required: false },
+                Member { name: "HECEndpoint", shape: ShapeId(96), required: false },
+                Member { name: "HECEndpointType", shape: ShapeId(97), required: false },
+                Member { name: "S3BackupMode", shape: ShapeId(218), required: false },
+                Member { name: "BufferingHints", shape: ShapeId(211), required: false },
             ]),
         },
         Shape {
@@ -1911,12 +1912,12 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "StartDeliveryStreamEncryptionInput",
             body: Type::Structure(&[
-                Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
                 Member {
                     name: "DeliveryStreamEncryptionConfigurationInput",
                     shape: ShapeId(63),
                     required: false,
                 },
+                Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
             ]),
         },
         Shape {
@@ -1975,7 +1976,7 @@ pub static SCHEMA: Schema = Schema {
             name: "TagKey",
             body: Type::String(Text {
                 length: Bounds { min: Some(1), max: Some(128) },
-                pattern: Some(&pattern::P14),
+                pattern: Some(&pattern::P13),
                 values: &[],
             }),
         },
@@ -2009,13 +2010,33 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "UntagDeliveryStreamInput",
             body: Type::Structure(&[
-                Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
                 Member { name: "TagKeys", shape: ShapeId(228), required: true },
+                Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
             ]),
         },
         Shape {
             name: "UpdateDestinationInput",
             body: Type::Structure(&[
+                Member {
+                    name: "CurrentDeliveryStreamVersionId",
+                    shape: ShapeId(66),
+                    required: true,
+                },
+                Member { name: "SnowflakeDestinationUpdate", shape: ShapeId(197), required: false },
+                Member { name: "IcebergDestinationUpdate", shape: ShapeId(118), required: false },
+                Member {
+                    name: "ElasticsearchDestinationUpdate",
+                    shape: ShapeId(81),
+                    required: false,
+                },
+                Member { name: "S3DestinationUpdate", shape: ShapeId(180), required: false },
+                Member { name: "DestinationId", shape: ShapeId(70), required: true },
+                Member { name: "SplunkDestinationUpdate", shape: ShapeId(215), required: false },
+                Member {
+                    name: "HttpEndpointDestinationUpdate",
+                    shape: ShapeId(110),
+                    required: false,
+                },
                 Member { name: "ExtendedS3DestinationUpdate", shape: ShapeId(92), required: false },
                 Member {
                     name: "AmazonopensearchserviceDestinationUpdate",
@@ -2027,28 +2048,8 @@ pub static SCHEMA: Schema = Schema {
                     shape: ShapeId(7),
                     required: false,
                 },
-                Member { name: "IcebergDestinationUpdate", shape: ShapeId(118), required: false },
-                Member { name: "S3DestinationUpdate", shape: ShapeId(180), required: false },
-                Member { name: "SplunkDestinationUpdate", shape: ShapeId(215), required: false },
-                Member { name: "RedshiftDestinationUpdate", shape: ShapeId(171), required: false },
                 Member { name: "DeliveryStreamName", shape: ShapeId(64), required: true },
-                Member {
-                    name: "HttpEndpointDestinationUpdate",
-                    shape: ShapeId(110),
-                    required: false,
-                },
-                Member {
-                    name: "CurrentDeliveryStreamVersionId",
-                    shape: ShapeId(66),
-                    required: true,
-                },
-                Member { name: "SnowflakeDestinationUpdate", shape: ShapeId(197), required: false },
-                Member { name: "DestinationId", shape: ShapeId(70), required: true },
-                Member {
-                    name: "ElasticsearchDestinationUpdate",
-                    shape: ShapeId(81),
-                    required: false,
-                },
+                Member { name: "RedshiftDestinationUpdate", shape: ShapeId(171), required: false },
             ]),
         },
         Shape {
@@ -2062,9 +2063,9 @@ pub static SCHEMA: Schema = Schema {
         Shape {
             name: "VpcConfiguration",
             body: Type::Structure(&[
-                Member { name: "SubnetIds", shape: ShapeId(222), required: true },
-                Member { name: "SecurityGroupIds", shape: ShapeId(186), required: true },
                 Member { name: "RoleARN", shape: ShapeId(177), required: true },
+                Member { name: "SecurityGroupIds", shape: ShapeId(186), required: true },
+                Member { name: "SubnetIds", shape: ShapeId(222), required: true },
             ]),
         },
         Shape {
@@ -2128,13 +2129,13 @@ pub(in super::super) static P10: Pattern = Pattern { source: r#"[a-zA-Z0-9_.-]+"
     #[rustfmt::skip]
 pub(in super::super) static P11: Pattern = Pattern { source: r#"^$|[a-zA-Z/_]+"#, program: &[Step::Split(1, 2), Step::Jump(4), Step::Set(&[('/', '/'), ('A', 'Z'), ('_', '_'), ('a', 'z')], false), Step::Split(2, 4), Step::Accept], unless: &[] };
     #[rustfmt::skip]
-pub(in super::super) static P12: Pattern = Pattern { source: r#"^$|\.[0-9a-z!\-_.*'()]+"#, program: &[Step::Split(1, 2), Step::Jump(5), Step::Set(&[('.', '.')], false), Step::Set(&[('!', '!'), ('\'', '*'), ('-', '.'), ('0', '9'), ('_', '_'), ('a', 'z')], false), Step::Split(3, 5), Step::Accept], unless: &[] };
+pub(in super::super) static P12: Pattern = Pattern { source: r#"^(?!\s*$).+"#, program: &[Step::Set(&[('\n', '\n'), ('\r', '\r'), ('\u{85}', '\u{85}'), ('\u{2028}', '\u{2029}')], true), Step::Split(0, 2), Step::Accept], unless: &[Step::Split(1, 3), Step::Set(&[('\t', '\r'), (' ', ' ')], false), Step::Jump(0), Step::Accept] };
     #[rustfmt::skip]
-pub(in super::super) static P13: Pattern = Pattern { source: r#"^(?!\s*$).+"#, program: &[Step::Set(&[('\n', '\n'), ('\r', '\r'), ('\u{85}', '\u{85}'), ('\u{2028}', '\u{2029}')], true), Step::Split(0, 2), Step::Accept], unless: &[Step::Split(1, 3), Step::Set(&[('\t', '\r'), (' ', ' ')], false), Step::Jump(0), Step::Accept] };
+pub(in super::super) static P13: Pattern = Pattern { source: r#"^(?!aws:)[\p{L}\p{Z}\p{N}_.:\/=+\-@%]*$"#, program: &[Step::Split(1, 3), Step::Set(SET_0, false), Step::Jump(0), Step::Accept], unless: &[Step::Set(&[('a', 'a')], false), Step::Set(&[('w', 'w')], false), Step::Set(&[('s', 's')], false), Step::Set(&[(':', ':')], false), Step::Split(5, 7), Step::Set(&[('\0', '\u{10ffff}')], false), Step::Jump(4), Step::Accept] };
     #[rustfmt::skip]
-pub(in super::super) static P14: Pattern = Pattern { source: r#"^(?!aws:)[\p{L}\p{Z}\p{N}_.:\/=+\-@%]*$"#, program: &[Step::Split(1, 3), Step::Set(SET_0, false), Step::Jump(0), Step::Accept], unless: &[Step::Set(&[('a', 'a')], false), Step::Set(&[('w', 'w')], false), Step::Set(&[('s', 's')], false), Step::Set(&[(':', ':')], false), Step::Split(5, 7), Step::Set(&[('\0', '\u{10ffff}')], false), Step::Jump(4), Step::Accept] };
+pub(in super::super) static P14: Pattern = Pattern { source: r#"^(?:[A-Za-z0-9+\/]{4})*(?:[A-Za-z0-9+\/]{2}==|[A-Za-z0-9+\/]{3}=)?$"#, program: &[Step::Split(1, 6), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Jump(0), Step::Split(7, 17), Step::Split(8, 13), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Set(&[('=', '=')], false), Step::Set(&[('=', '=')], false), Step::Jump(17), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Set(&[('=', '=')], false), Step::Accept], unless: &[] };
     #[rustfmt::skip]
-pub(in super::super) static P15: Pattern = Pattern { source: r#"^(?:[A-Za-z0-9+\/]{4})*(?:[A-Za-z0-9+\/]{2}==|[A-Za-z0-9+\/]{3}=)?$"#, program: &[Step::Split(1, 6), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Jump(0), Step::Split(7, 17), Step::Split(8, 13), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Set(&[('=', '=')], false), Step::Set(&[('=', '=')], false), Step::Jump(17), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Set(&[('+', '+'), ('/', '9'), ('A', 'Z'), ('a', 'z')], false), Step::Set(&[('=', '=')], false), Step::Accept], unless: &[] };
+pub(in super::super) static P15: Pattern = Pattern { source: r#"^(|\.[0-9a-z!\-_.*'()]+)$"#, program: &[Step::Split(1, 2), Step::Jump(5), Step::Set(&[('.', '.')], false), Step::Set(&[('!', '!'), ('\'', '*'), ('-', '.'), ('0', '9'), ('_', '_'), ('a', 'z')], false), Step::Split(3, 5), Step::Accept], unless: &[] };
     #[rustfmt::skip]
 pub(in super::super) static P16: Pattern = Pattern { source: r#"^[\p{L}\p{Z}\p{N}_.:\/=+\-@%]*$"#, program: &[Step::Split(1, 3), Step::Set(SET_0, false), Step::Jump(0), Step::Accept], unless: &[] };
     #[rustfmt::skip]

@@ -464,7 +464,7 @@ impl DatabaseSourceConfiguration {
     pub fn is_valid(&self) -> bool {
         self.r#type.is_known()
             && constraint::is_text_length(&self.endpoint, 1, 255)
-            && pattern::P13.matches(&self.endpoint)
+            && pattern::P12.matches(&self.endpoint)
             && (0..=65535).contains(&self.port)
             && self.ssl_mode.as_ref().is_none_or(|value| value.is_known())
             && self.databases.is_valid()
@@ -905,7 +905,7 @@ impl ExtendedS3DestinationConfiguration {
                 .is_none_or(|value| value.is_valid())
             && self.dynamic_partitioning_configuration.as_ref().is_none_or(|value| value.is_valid())
             && self.file_extension.as_ref().is_none_or(|value| {
-                constraint::is_text_length(value, 0, 128) && pattern::P12.matches(value)
+                constraint::is_text_length(value, 0, 128) && pattern::P15.matches(value)
             })
             && self.custom_time_zone.as_ref().is_none_or(|value| {
                 constraint::is_text_length(value, 0, 50) && pattern::P11.matches(value)
@@ -965,7 +965,7 @@ impl ExtendedS3DestinationUpdate {
                 .is_none_or(|value| value.is_valid())
             && self.dynamic_partitioning_configuration.as_ref().is_none_or(|value| value.is_valid())
             && self.file_extension.as_ref().is_none_or(|value| {
-                constraint::is_text_length(value, 0, 128) && pattern::P12.matches(value)
+                constraint::is_text_length(value, 0, 128) && pattern::P15.matches(value)
             })
             && self.custom_time_zone.as_ref().is_none_or(|value| {
                 constraint::is_text_length(value, 0, 50) && pattern::P11.matches(value)
@@ -986,7 +986,7 @@ impl HiveJsonSerDe {
         self.timestamp_formats.as_ref().is_none_or(|value| {
             value
                 .iter()
-                .all(|each| constraint::is_text_length(each, 1, 1024) && pattern::P13.matches(each))
+                .all(|each| constraint::is_text_length(each, 1, 1024) && pattern::P12.matches(each))
         })
     }
 }
@@ -1020,7 +1020,7 @@ impl HttpEndpointCommonAttribute {
     /// Whether every constraint of the model holds.
     pub fn is_valid(&self) -> bool {
         constraint::is_text_length(&self.attribute_name, 1, 256)
-            && pattern::P13.matches(&self.attribute_name)
+            && pattern::P12.matches(&self.attribute_name)
             && constraint::is_text_length(&self.attribute_value, 0, 1024)
             && pattern::P1.matches(&self.attribute_value)
     }
@@ -1039,7 +1039,7 @@ impl HttpEndpointConfiguration {
         constraint::is_text_length(&self.url, 1, 1000)
             && pattern::P28.matches(&self.url)
             && self.name.as_ref().is_none_or(|value| {
-                constraint::is_text_length(value, 1, 256) && pattern::P13.matches(value)
+                constraint::is_text_length(value, 1, 256) && pattern::P12.matches(value)
             })
             && self.access_key.as_ref().is_none_or(|value| {
                 constraint::is_text_length(value, 0, 4096) && pattern::P1.matches(value)
@@ -1291,7 +1291,7 @@ impl ListTagsForDeliveryStreamInput {
         constraint::is_text_length(&self.delivery_stream_name, 1, 64)
             && pattern::P10.matches(&self.delivery_stream_name)
             && self.exclusive_start_tag_key.as_ref().is_none_or(|value| {
-                constraint::is_text_length(value, 1, 128) && pattern::P14.matches(value)
+                constraint::is_text_length(value, 1, 128) && pattern::P13.matches(value)
             })
             && self.limit.is_none_or(|value| (1..=50).contains(&value))
     }
@@ -1335,7 +1335,7 @@ impl OpenXJsonSerDe {
                 .keys()
                 .all(|each| constraint::is_text_length(each, 1, 1024) && pattern::P17.matches(each))
                 && value.values().all(|each| {
-                    constraint::is_text_length(each, 1, 1024) && pattern::P13.matches(each)
+                    constraint::is_text_length(each, 1, 1024) && pattern::P12.matches(each)
                 })
         })
     }
@@ -1354,12 +1354,17 @@ impl OrcSerDe {
         self.stripe_size_bytes.is_none_or(|value| value >= 8388608)
             && self.block_size_bytes.is_none_or(|value| value >= 67108864)
             && self.row_index_stride.is_none_or(|value| value >= 1000)
+            && self.padding_tolerance.is_none_or(|value| (0.0..=1.0).contains(&value))
             && self.compression.as_ref().is_none_or(|value| value.is_known())
             && self.bloom_filter_columns.as_ref().is_none_or(|value| {
                 value.iter().all(|each| {
                     constraint::is_text_length(each, 1, 1024) && pattern::P17.matches(each)
                 })
             })
+            && self
+                .bloom_filter_false_positive_probability
+                .is_none_or(|value| (0.0..=1.0).contains(&value))
+            && self.dictionary_key_threshold.is_none_or(|value| (0.0..=1.0).contains(&value))
             && self.format_version.as_ref().is_none_or(|value| value.is_known())
     }
 }
@@ -1475,7 +1480,7 @@ impl ProcessorParameter {
     pub fn is_valid(&self) -> bool {
         self.parameter_name.is_known()
             && constraint::is_text_length(&self.parameter_value, 1, 5120)
-            && pattern::P13.matches(&self.parameter_value)
+            && pattern::P12.matches(&self.parameter_value)
     }
 }
 
@@ -1788,7 +1793,7 @@ impl SnowflakeDestinationConfiguration {
         constraint::is_text_length(&self.account_url, 24, 2048)
             && pattern::P2.matches(&self.account_url)
             && self.private_key.as_ref().is_none_or(|value| {
-                constraint::is_text_length(value, 256, 4096) && pattern::P15.matches(value)
+                constraint::is_text_length(value, 256, 4096) && pattern::P14.matches(value)
             })
             && self
                 .key_passphrase
@@ -1864,7 +1869,7 @@ impl SnowflakeDestinationUpdate {
         self.account_url.as_ref().is_none_or(|value| {
             constraint::is_text_length(value, 24, 2048) && pattern::P2.matches(value)
         }) && self.private_key.as_ref().is_none_or(|value| {
-            constraint::is_text_length(value, 256, 4096) && pattern::P15.matches(value)
+            constraint::is_text_length(value, 256, 4096) && pattern::P14.matches(value)
         }) && self
             .key_passphrase
             .as_ref()
@@ -2106,7 +2111,7 @@ impl Tag {
     /// Whether every constraint of the model holds.
     pub fn is_valid(&self) -> bool {
         constraint::is_text_length(&self.key, 1, 128)
-            && pattern::P14.matches(&self.key)
+            && pattern::P13.matches(&self.key)
             && self.value.as_ref().is_none_or(|value| {
                 constraint::is_text_length(value, 0, 256) && pattern::P16.matches(value)
             })
@@ -2146,7 +2151,7 @@ impl UntagDeliveryStreamInput {
             && self
                 .tag_keys
                 .iter()
-                .all(|each| constraint::is_text_length(each, 1, 128) && pattern::P14.matches(each))
+                .all(|each| constraint::is_text_length(each, 1, 128) && pattern::P13.matches(each))
     }
 }
 

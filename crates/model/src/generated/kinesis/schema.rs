@@ -3,11 +3,12 @@
 //! What inputs may be, for the explainer: types, constraints, required members, and enum
 //! values, in AWS's order.
 
-use wire::schema::{Bounds, Member, Schema, Shape, ShapeId, Text, Type};
+use wire::schema::{Bounds, Member, Schema, Shape, ShapeId, Text, Type, Words};
 
 /// Every shape that an input reaches.
 pub static SCHEMA: Schema = Schema {
     package: "com.amazonaws.kinesis.v20131202",
+    words: Words::Quoting,
     shapes: &[
         Shape {
             name: "AcknowledgeDeadLetterQueueRecordsInput",
@@ -1010,10 +1011,10 @@ pub static SCHEMA: Schema = Schema {
                 pattern: None,
                 values: &[
                     "FROM_TIMESTAMP",
-                    "AT_TRIM_HORIZON",
                     "AT_TIMESTAMP",
-                    "FROM_TRIM_HORIZON",
+                    "AT_TRIM_HORIZON",
                     "AT_LATEST",
+                    "FROM_TRIM_HORIZON",
                     "AFTER_SHARD_ID",
                 ],
             }),
