@@ -2,11 +2,12 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import ANY
 
 import pytest
 
-from rig import clients, delivery, streams
+from rig import clients, delivery, raw, streams
 from rig.delivery import DESTINATION, FUNCTION, LEAST, PLACE, ROLE
 from rig.server import ACCOUNT, REGION, Server
 from rig.waiting import until
@@ -157,6 +158,60 @@ def test_records_are_put(firehose):
     assert all(set(answer) == {"RecordId"} for answer in answers)
     ids = [one["RecordId"], *(answer["RecordId"] for answer in answers)]
     assert len(set(ids)) == 501 and {len(one) for one in ids} == {224}
+
+
+def test_in_cbor(server):
+    client = raw.RawClient(server, raw.CBOR, service="firehose")
+    name = streams.fresh_name("delivery")
+    place = {"ExtendedS3DestinationConfiguration": PLACE}
+    client.value("CreateDeliveryStream", {"DeliveryStreamName": name, **place})
+    records = [{"Data": b"a"}, {"Data": b""}]
+    put = client.value("PutRecordBatch", {"DeliveryStreamName": name, "Records": records})
+    assert (put["FailedPutCount"], len(put["RequestResponses"])) == (0, 2)
+    described = client.value("DescribeDeliveryStream", {"DeliveryStreamName": name})
+    described = described["DeliveryStreamDescription"]
+    tag, created_ms = described["CreateTimestamp"]
+    assert tag == "tag 1" and abs(created_ms / 1000 - time.time()) < 60
+    assert described["Destinations"][0]["ExtendedS3DestinationDescription"]["BufferingHints"]
+
+
+def test_a_stream_is_deleted_once(firehose):
+    """Of many who delete at once, and again, none hurts a new one of the name."""
+    name = delivery.create(firehose)
+
+    def delete(_):
+        try:
+            firehose.delete_delivery_stream(DeliveryStreamName=name)
+            return "deleted"
+        except firehose.exceptions.ResourceNotFoundException:
+            return "not there"
+
+    with ThreadPoolExecutor(8) as pool:
+        ends = list(pool.map(delete, range(8)))
+    assert ends.count("deleted") == 1, ends
+    delivery.create(firehose, name=name)
+    firehose.put_record(DeliveryStreamName=name, Record={"Data": b"x"})
+
+
+def test_updates_race_for_a_version(firehose):
+    name = delivery.create(firehose)
+
+    def update(n):
+        try:
+            firehose.update_destination(
+                DeliveryStreamName=name,
+                CurrentDeliveryStreamVersionId="1",
+                DestinationId=DESTINATION,
+                ExtendedS3DestinationUpdate={"Prefix": f"{n}/"},
+            )
+            return n
+        except firehose.exceptions.ConcurrentModificationException:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        (winner,) = [n for n in pool.map(update, range(8)) if n is not None]
+    assert delivery.describe(firehose, name)["VersionId"] == "2"
+    assert delivery.destination(firehose, name)["Prefix"] == f"{winner}/"
 
 
 def test_how_much_may_be_put(firehose):
@@ -420,6 +475,8 @@ def test_states_take_their_time(tmp_path):
     assert delivery.describe(firehose, name)["DeliveryStreamStatus"] == "CREATING"
     for call in ("delete_delivery_stream", "start_delivery_stream_encryption"):
         _refused(firehose, call, "ResourceInUseException", DeliveryStreamName=name)
+    record = {"Data": b"x"}
+    _refused(firehose, "put_record", "ResourceNotFoundException", DeliveryStreamName=name, Record=record)
     until(lambda: delivery.describe(firehose, name)["DeliveryStreamStatus"] == "ACTIVE")
     firehose.start_delivery_stream_encryption(DeliveryStreamName=name)
 

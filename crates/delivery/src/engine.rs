@@ -224,7 +224,7 @@ impl Delivery {
     /// between. `None` changes nothing.
     ///
     /// # Errors
-    /// The plan's; [`Error::Contended`]; the store's.
+    /// The plan's; [`Error::NotFound`] if it is deleted meanwhile; [`Error::Contended`]; the store's.
     pub async fn change(
         &self,
         stream: &DeliveryStream,
@@ -242,6 +242,7 @@ impl Delivery {
                 }
                 // Whoever was first shows its state in a moment.
                 Err(CommitError::Conflict { .. }) => {
+                    self.check_is_there(stream)?;
                     let mut states = stream.watch();
                     let newer = states.wait_for(|state| state.version > seen.version);
                     let _timed_out =
@@ -253,11 +254,20 @@ impl Delivery {
         Err(Error::Contended(stream.name.clone()))
     }
 
+    /// Whether it has not been deleted meanwhile. Another of the same name does not count.
+    fn check_is_there(&self, stream: &DeliveryStream) -> Result<(), Error> {
+        if self.stream(&stream.name)?.generation == stream.generation {
+            return Ok(());
+        }
+        Err(Error::NotFound(stream.name.clone()))
+    }
+
     /// Deletes a delivery stream with everything that is not delivered yet, at once or when
     /// `--state-delay` is over. One that is going already goes on doing so.
     ///
     /// # Errors
-    /// [`Error::NotActive`] while it is being created; the store's.
+    /// [`Error::NotActive`] while it is being created; [`Error::NotFound`] if somebody else was first;
+    /// the store's.
     pub async fn delete(&self, stream: &DeliveryStream) -> Result<(), Error> {
         let status = stream.state().row.status;
         if status == Status::Creating {
@@ -289,8 +299,12 @@ impl Delivery {
                     directory.remove(&stream.name);
                     return Ok(());
                 }
-                // What its owner had on its way when it ended: rows that were not here yet.
-                Err(CommitError::Conflict { .. }) => tokio::task::yield_now().await,
+                // Somebody else has deleted it, or changed it, or its owner had rows on their way when
+                // it ended.
+                Err(CommitError::Conflict { .. }) => {
+                    self.check_is_there(stream)?;
+                    tokio::task::yield_now().await;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -301,9 +315,11 @@ impl Delivery {
     fn removal_of(&self, stream: &DeliveryStream) -> Result<Commit, Error> {
         let corrupt = |error: RowError| Error::Corrupt(error.reason);
         let own = stream.generation.to_be_bytes();
-        let mut rows = vec![RowWrite::delete::<tables::DeliveryStreams>(&stream.name, Expect::Any)];
+        let seen = stream.state();
+        let expect = Expect::Version(seen.version);
+        let mut rows = vec![RowWrite::delete::<tables::DeliveryStreams>(&stream.name, expect)];
         let mut forgets = Vec::new();
-        if let Source::DirectPut { log } = stream.state().row.source {
+        if let Source::DirectPut { log } = seen.row.source {
             forgets.push(LogId(log));
         }
         let sources = self.0.store.table::<tables::Sources>().scan_prefix(&own);

@@ -69,15 +69,6 @@ pub(super) fn update(
     finish(place, kind, members, secrets)
 }
 
-/// What AWS calls the kind of a destination that records are not delivered to yet.
-pub(super) fn not_served_yet(destination: &DestinationDescription) -> Option<&'static str> {
-    // Without reading the whole: this is asked for every put.
-    if destination.extended_s3_destination_description.is_some() {
-        return None;
-    }
-    Some(described(destination).0.name)
-}
-
 fn finish(
     place: Place<'_>,
     kind: &'static Kind,

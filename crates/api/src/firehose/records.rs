@@ -1,13 +1,12 @@
 //! Records: put.
 
 use bytes::Bytes;
-use delivery::{Delivery, DeliveryStream, EncryptionStatus, Error, Source};
+use delivery::{Delivery, DeliveryStream, EncryptionStatus, Error};
 use model::firehose::{op, shapes};
 use wire::{Call, Fault, Serve};
 
 use super::Firehose;
-use super::destinations;
-use super::faults::{SLOW_DOWN, destination_not_served_yet, invalid_argument, to_fault};
+use super::faults::{SLOW_DOWN, invalid_argument, to_fault};
 
 /// Bytes of records that one call may put, decoded (API reference, PutRecordBatch).
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -66,18 +65,16 @@ impl Firehose {
     /// Makes records durable, as many from the first on as the quota has room for; answers where the
     /// first one stands, and how many there are.
     async fn put(&self, stream: &DeliveryStream, records: &[Bytes]) -> Result<(u64, usize), Fault> {
-        let state = stream.state();
-        if !matches!(state.row.source, Source::DirectPut { .. }) {
-            return Err(to_fault(Error::NotDirectPut(stream.name.clone())));
-        }
-        if let Some(destination) = destinations::not_served_yet(&state.destination) {
-            return Err(destination_not_served_yet(destination));
-        }
         let taken = self.delivery.admit(stream, records);
         if taken == 0 {
             return Ok((0, 0));
         }
-        let first = self.delivery.put(stream, &records[..taken]).await.map_err(to_fault)?;
+        let first = self.delivery.put(stream, &records[..taken]).await;
+        let first = first.map_err(|error| match error {
+            // PutRecord knows no other fault for a stream that takes nothing yet, or no more.
+            Error::NotActive(stream) => to_fault(Error::NotFound(stream)),
+            error => to_fault(error),
+        })?;
         Ok((first, taken))
     }
 }
