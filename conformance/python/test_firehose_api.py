@@ -428,6 +428,14 @@ def test_what_cannot_be_taken_back(firehose):
     ):
         with pytest.raises(firehose.exceptions.InvalidArgumentException, match="Dynamic Partitioning"):
             delivery.update(firehose, stream, **change)
+    retries = {"RetryOptions": {"DurationInSeconds": 60}}
+    delivery.update(firehose, name, DynamicPartitioningConfiguration=retries)
+    described = delivery.destination(firehose, name)
+    assert described["DynamicPartitioningConfiguration"] == {"Enabled": True, **retries}
+    plain = delivery.create(firehose)
+    with pytest.raises(firehose.exceptions.InvalidArgumentException, match="S3BackupUpdate.RoleARN"):
+        delivery.update(firehose, plain, S3BackupMode="Enabled", S3BackupUpdate={"Prefix": "b/"})
+    delivery.update(firehose, plain, S3BackupMode="Enabled", S3BackupUpdate=PLACE)
     backup = {"S3BackupMode": "Enabled", "S3BackupConfiguration": PLACE}
     name = delivery.create(firehose, configuration=backup)
     assert delivery.destination(firehose, name)["S3BackupDescription"] == {**PLACE, **S3_DEFAULTS}

@@ -61,7 +61,7 @@ impl Throttle {
         }
         Err(match words {
             Throttling::Named => exceeded(named, call),
-            // hashicorp/terraform-provider-aws pull request 26197 shows it of Data Firehose.
+            // As hashicorp/terraform-provider-aws pull request 26197 shows it.
             Throttling::Plain => Fault::client("ThrottlingException", "Rate exceeded"),
         })
     }

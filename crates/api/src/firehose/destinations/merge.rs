@@ -26,7 +26,8 @@ const SECRET: [(&str, &str); 4] = [
 /// Members that an update changes member by member (facts/firehose.md § 2.1; the conversion as
 /// floci-io/floci issue 3235 probed it). Others are replaced as a whole, `ProcessingConfiguration`
 /// among them.
-const MERGED: [&str; 4] = [
+const MERGED: [&str; 5] = [
+    "DynamicPartitioningConfiguration",
     "S3DestinationDescription",
     "S3BackupDescription",
     "DataFormatConversionConfiguration",

@@ -37,8 +37,9 @@ pub(super) fn check(
         prefixes::check_partitions(&own)?;
     }
     for part in S3_PARTS {
-        let Some(part) = members.get(part) else { continue };
-        let part: S3DestinationUpdate = view(part)?;
+        let Some(members) = members.get(part) else { continue };
+        check_place(part, members)?;
+        let part: S3DestinationUpdate = view(members)?;
         check_hints(
             part.buffering_hints.as_ref().map(|h| (h.size_in_m_bs, h.interval_in_seconds)),
         )?;
@@ -57,6 +58,17 @@ pub(super) fn check(
         ));
     }
     Ok(())
+}
+
+/// What an update adds may lack what the model asks of a configuration.
+fn check_place(part: &str, members: &Value) -> Result<(), Fault> {
+    match ["RoleARN", "BucketARN"].iter().find(|member| members.get(member).is_none()) {
+        None => Ok(()),
+        Some(member) => {
+            let part = if part == "S3BackupDescription" { "S3BackupUpdate" } else { "S3Update" };
+            Err(invalid_argument(format!("{part}.{member} must not be null")))
+        }
+    }
 }
 
 /// One of them without the other says nothing (API reference, BufferingHints). The words follow those
@@ -297,13 +309,7 @@ pub(super) fn check_complete(kind: &Kind, members: &Members) -> Result<(), Fault
         let member = if *member == "S3DestinationDescription" { "S3Update" } else { member };
         return Err(invalid_argument(format!("{member} must not be null")));
     }
-    match members.get("S3DestinationDescription") {
-        None => Ok(()),
-        Some(s3) => match ["RoleARN", "BucketARN"].iter().find(|member| s3.get(member).is_none()) {
-            None => Ok(()),
-            Some(member) => Err(invalid_argument(format!("S3Update.{member} must not be null"))),
-        },
-    }
+    Ok(())
 }
 
 /// Whether a destination may change so.
@@ -320,10 +326,12 @@ pub(super) fn check_change(kind: &Kind, old: &Members, update: &Members) -> Resu
         return Err(invalid_argument("Disabling S3 backup is not currently supported."));
     }
     if kind.is_s3() && update.contains_key("DynamicPartitioningConfiguration") {
-        let is_enabled =
-            |members| super::kinds::is_enabled(members, "DynamicPartitioningConfiguration");
+        let enabled = |members: &Members| {
+            let partitioning = members.get("DynamicPartitioningConfiguration");
+            partitioning.and_then(|part| part.get("Enabled")).and_then(Value::as_bool)
+        };
         // The developer guide forbids both; no recording has AWS's words.
-        match (is_enabled(old), is_enabled(update)) {
+        match (enabled(old) == Some(true), enabled(update).unwrap_or(enabled(old) == Some(true))) {
             (false, true) => {
                 return Err(invalid_argument(
                     "Dynamic Partitioning cannot be enabled for an existing delivery stream.",
