@@ -14,6 +14,8 @@ pub struct Hints {
     pub bytes: u64,
     /// This long after its oldest record arrived; zero delivers what there is.
     pub interval: Duration,
+    /// At this weight, if a batch is to be sent somewhere that takes only so much.
+    pub weight: u64,
 }
 
 /// What a buffer holds: records of one log or of several, by position.
@@ -27,16 +29,18 @@ pub struct Held {
     pub bytes: u64,
     /// When the oldest arrived.
     pub oldest: UnixMillis,
+    /// Their weight together.
+    pub weight: u64,
 }
 
 impl Held {
     fn starting(read: Read) -> Self {
         let Read { log, position, arrival, .. } = read;
         let part = Part { log, from: position, to: position };
-        Held { parts: vec![part], records: 0, bytes: 0, oldest: arrival }
+        Held { parts: vec![part], records: 0, bytes: 0, oldest: arrival, weight: 0 }
     }
 
-    fn add(&mut self, Read { log, position, bytes, arrival }: Read) {
+    fn add(&mut self, Read { log, position, bytes, arrival, weight }: Read) {
         // Records come page by page, so it is nearly always the last one.
         let to = position + 1;
         match self.parts.iter_mut().rfind(|part| part.log == log) {
@@ -45,6 +49,7 @@ impl Held {
         }
         self.records += 1;
         self.bytes += bytes;
+        self.weight += weight;
         self.oldest = self.oldest.min(arrival);
     }
 }
@@ -60,6 +65,8 @@ pub struct Read {
     pub bytes: u64,
     /// When it arrived.
     pub arrival: UnixMillis,
+    /// What it takes where [`Hints::weight`] counts.
+    pub weight: u64,
 }
 
 /// What happens to a buffer.
@@ -83,7 +90,11 @@ impl Buffer {
     pub fn apply(&mut self, event: Event, hints: Hints, now: UnixMillis) -> Option<Held> {
         match event {
             Event::Read(read) => {
-                let closed = self.0.take_if(|held| held.bytes + read.bytes > hints.bytes);
+                let is_over = |held: &Held| {
+                    held.bytes + read.bytes > hints.bytes
+                        || held.weight + read.weight > hints.weight
+                };
+                let closed = self.0.take_if(|held| is_over(held));
                 let held = self.0.get_or_insert_with(|| Held::starting(read));
                 held.add(read);
                 // One that is full by itself waits for nobody; after a closed one, for the next event.
@@ -117,10 +128,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const HINTS: Hints = Hints { bytes: 100, interval: Duration::from_secs(60) };
+    const HINTS: Hints = Hints { bytes: 100, interval: Duration::from_secs(60), weight: u64::MAX };
 
     fn read(position: u64, bytes: u64, arrival_ms: u64) -> Event {
-        Event::Read(Read { log: 1, position, bytes, arrival: UnixMillis(arrival_ms) })
+        Event::Read(Read { log: 1, position, bytes, arrival: UnixMillis(arrival_ms), weight: 0 })
     }
 
     fn range(held: &Held) -> (u64, u64) {
@@ -173,10 +184,23 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_is_no_heavier_than_it_may_be() {
+        let hints = Hints { weight: 10, ..HINTS };
+        let mut buffer = Buffer::default();
+        let heavy = |position, weight| {
+            let arrival = UnixMillis(0);
+            Event::Read(Read { log: 1, position, bytes: 1, arrival, weight })
+        };
+        assert_eq!(buffer.apply(heavy(0, 6), hints, UnixMillis(0)), None);
+        let closed = buffer.apply(heavy(1, 6), hints, UnixMillis(0)).expect("too heavy for one");
+        assert_eq!((range(&closed), closed.weight), ((0, 1), 6));
+    }
+
+    #[test]
     fn logs_keep_the_order_in_which_they_were_first_read() {
         let mut buffer = Buffer::default();
         for (log, position) in [(4, 10), (4, 11), (2, 5), (4, 12)] {
-            let read = Read { log, position, bytes: 1, arrival: UnixMillis(0) };
+            let read = Read { log, position, bytes: 1, arrival: UnixMillis(0), weight: 0 };
             buffer.apply(Event::Read(read), HINTS, UnixMillis(0));
         }
         let held = buffer.apply(Event::Flush, HINTS, UnixMillis(0)).expect("four records");

@@ -7,13 +7,17 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 use model::firehose::shapes::{
     BufferingHints, CloudWatchLoggingOptions, CompressionFormat, DestinationDescription,
-    ExtendedS3DestinationDescription, S3BackupMode, S3DestinationDescription,
+    ExtendedS3DestinationDescription, Processor, ProcessorParameterName, ProcessorType,
+    S3BackupMode, S3DestinationDescription,
 };
 use stdx::{Entropy, UnixMillis};
 
 use crate::buffer::Hints;
 use crate::compress::Compression;
-use crate::limits::{INTERVAL_SECONDS_DEFAULT, SIZE_MIB_DEFAULT};
+use crate::limits::{
+    FUNCTION_ANSWER_BYTES_MAX, FUNCTION_INTERVAL_SECONDS_DEFAULT, FUNCTION_RETRIES_DEFAULT,
+    FUNCTION_SIZE_MIB_DEFAULT, INTERVAL_SECONDS_DEFAULT, SIZE_MIB_DEFAULT, STAGE_BYTES,
+};
 use crate::prefix::{ErrorOutput, Evaluation, Prefix, PrefixError};
 
 /// Why a destination takes no records.
@@ -36,6 +40,21 @@ pub struct Destination {
     pub data: Target,
     /// Where records go as they came in, if anywhere.
     pub backup: Option<Target>,
+    /// The function that transforms records, if any.
+    pub function: Option<Function>,
+    /// Whether objects are told apart by partition keys.
+    pub is_partitioned: bool,
+}
+
+/// A function that transforms records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Its ARN, or its `http(s)://` URL.
+    pub arn: String,
+    /// How often it is called again after it failed.
+    pub retries: u32,
+    /// How much it gets at once.
+    pub hints: Hints,
 }
 
 /// A place for objects, and how they look there.
@@ -59,6 +78,7 @@ pub struct Target {
 pub(crate) const HINTS_DEFAULT: Hints = Hints {
     bytes: SIZE_MIB_DEFAULT.unsigned_abs() as u64 * 1024 * 1024,
     interval: Duration::from_secs(INTERVAL_SECONDS_DEFAULT.unsigned_abs() as u64),
+    weight: u64::MAX,
 };
 
 /// What an object's name is made from, besides its target.
@@ -83,7 +103,12 @@ impl Destination {
             return Destination::of_extended(extended);
         }
         match &description.s3_destination_description {
-            Some(plain) => Ok(Destination { data: Target::of_plain(plain)?, backup: None }),
+            Some(plain) => Ok(Destination {
+                data: Target::of_plain(plain)?,
+                backup: None,
+                function: None,
+                is_partitioned: false,
+            }),
             None => Err(Unserved::Type(other_type(description))),
         }
     }
@@ -107,7 +132,29 @@ impl Destination {
             (Some(S3BackupMode::Enabled), Some(backup)) => Some(Target::of_plain(backup)?),
             _ => None,
         };
-        Ok(Destination { data, backup })
+        let processors = extended.processing_configuration.as_ref();
+        let processors = processors.filter(|own| own.enabled == Some(true));
+        let processors = processors.and_then(|own| own.processors.as_deref()).unwrap_or_default();
+        let function = processors.iter().find(|own| own.r#type == ProcessorType::Lambda);
+        let partitioning = extended.dynamic_partitioning_configuration.as_ref();
+        Ok(Destination {
+            data,
+            backup,
+            function: function.and_then(function_of),
+            is_partitioned: partitioning.is_some_and(|own| own.enabled == Some(true)),
+        })
+    }
+
+    /// Whether records go through staging logs: where what becomes of them is not the same each time
+    /// they are looked at, or depends on the record which object they are in.
+    pub fn is_staged(&self) -> bool {
+        self.function.is_some() || self.is_partitioned
+    }
+
+    /// When a batch is full, where records are staged.
+    pub(crate) fn batch_hints(&self) -> Hints {
+        let looked_at = Hints { bytes: STAGE_BYTES, interval: Duration::ZERO, weight: u64::MAX };
+        self.function.as_ref().map_or(looked_at, |function| function.hints)
     }
 }
 
@@ -146,6 +193,11 @@ impl Target {
             extension: compression.extension().to_owned(),
             zone: TimeZone::UTC,
         })
+    }
+
+    /// The partition keys that the prefix needs: from the query, and from the function.
+    pub(crate) fn partition_keys(&self) -> (Vec<&str>, Vec<&str>) {
+        self.prefix.partition_keys()
     }
 
     /// An object's name: for records that failed, if `error_output` says so, whose objects are neither
@@ -194,6 +246,32 @@ pub(crate) fn uuid(entropy: &Entropy) -> String {
     text
 }
 
+fn function_of(processor: &Processor) -> Option<Function> {
+    let parameters = processor.parameters.as_deref().unwrap_or_default();
+    let value = |name: ProcessorParameterName| {
+        let found = parameters.iter().find(|parameter| parameter.parameter_name == name);
+        found.map(|parameter| parameter.parameter_value.trim())
+    };
+    let number = |name| value(name).and_then(|text| text.parse::<f64>().ok());
+    let size_mib = number(ProcessorParameterName::BufferSizeInMBs);
+    let interval = value(ProcessorParameterName::BufferIntervalInSeconds);
+    let retries = value(ProcessorParameterName::NumberOfRetries);
+    Some(Function {
+        arn: value(ProcessorParameterName::LambdaArn)?.to_owned(),
+        retries: retries.and_then(|text| text.parse().ok()).unwrap_or(FUNCTION_RETRIES_DEFAULT),
+        hints: Hints {
+            bytes: (size_mib.unwrap_or(FUNCTION_SIZE_MIB_DEFAULT).max(0.0) * 1024.0 * 1024.0)
+                as u64,
+            interval: Duration::from_secs(
+                interval
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or(FUNCTION_INTERVAL_SECONDS_DEFAULT),
+            ),
+            weight: FUNCTION_ANSWER_BYTES_MAX as u64,
+        },
+    })
+}
+
 /// The time zone of this name.
 pub fn time_zone(name: &str) -> Option<TimeZone> {
     TimeZone::get(name).ok()
@@ -210,6 +288,7 @@ fn hints_of(hints: &BufferingHints) -> Hints {
     Hints {
         bytes: u64::from(size_mib.unsigned_abs()) * 1024 * 1024,
         interval: Duration::from_secs(u64::from(interval.unsigned_abs())),
+        weight: u64::MAX,
     }
 }
 

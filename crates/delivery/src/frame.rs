@@ -5,16 +5,22 @@ use bytes::Bytes;
 use store::StoredRecord;
 use streams::{SequenceNumber, read_record, shard::shard_id};
 
+use crate::buffer::Read;
 use crate::kpl;
 use crate::lambda::SourceRecord;
 use crate::reading::Incoming;
 use crate::rows::Role;
+use crate::stage::event_bytes;
+use crate::staged::StagedRecord;
 
 /// See the module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Frame {
     /// The record and nothing else.
+    #[default]
     Plain,
+    /// A record that was staged.
+    Staged,
     /// A record of a shard.
     Shard {
         /// The shard's index.
@@ -53,26 +59,51 @@ impl Frame {
             Some(Role::Shard { index, created_seconds }) => {
                 Frame::Shard { index: *index, created_seconds: *created_seconds }
             }
-            _ => Frame::Plain,
+            Some(Role::Partition { .. } | Role::Failed { .. }) => Frame::Staged,
+            Some(Role::Intake) | None => Frame::Plain,
         }
     }
 
-    /// What a record carries, without its frame, in bytes.
-    pub(crate) fn data_bytes(self, payload: &Bytes) -> u64 {
-        let data = match self {
-            Frame::Plain => payload.len(),
-            Frame::Shard { .. } => {
-                read_record(payload.clone()).map_or(payload.len(), |record| record.data.len())
-            }
+    /// What a buffer needs to know of a record.
+    pub(crate) fn look(self, log: u64, record: &StoredRecord) -> Read {
+        let StoredRecord { position, arrival, payload } = record;
+        let (position, plain) = (position.0, payload.len());
+        let read = |data: usize, arrival, weight| Read {
+            log,
+            position,
+            bytes: data as u64,
+            arrival,
+            weight,
         };
-        data as u64
+        match self {
+            Frame::Plain => read(plain, *arrival, event_bytes(plain)),
+            Frame::Staged => match StagedRecord::read(payload.clone()) {
+                Some(staged) => read(staged.data.len(), staged.arrival, 0),
+                None => read(plain, *arrival, 0),
+            },
+            Frame::Shard { .. } => {
+                let data = read_record(payload.clone()).map_or(payload.clone(), |own| own.data);
+                let weight = match kpl::user_records(&data) {
+                    Some(records) => records.iter().map(|own| event_bytes(own.data.len())).sum(),
+                    None => event_bytes(data.len()),
+                };
+                read(data.len(), *arrival, weight)
+            }
+        }
     }
 
     /// Takes a record out of its frame: what a producer has put together comes apart.
     pub(crate) fn open(self, stored: StoredRecord, each: &mut dyn FnMut(Incoming)) {
         let StoredRecord { position, arrival, payload } = stored;
-        let Frame::Shard { index, created_seconds } = self else {
-            return each(Incoming { data: payload, arrival, origin: None });
+        let (index, created_seconds) = match self {
+            Frame::Shard { index, created_seconds } => (index, created_seconds),
+            Frame::Plain => return each(Incoming { data: payload, arrival, origin: None }),
+            Frame::Staged => {
+                let staged = StagedRecord::read(payload);
+                return staged.into_iter().for_each(|StagedRecord { arrival, data, .. }| {
+                    each(Incoming { data, arrival, origin: None });
+                });
+            }
         };
         let Some(record) = read_record(payload.clone()) else {
             return each(Incoming { data: payload, arrival, origin: None });

@@ -115,6 +115,25 @@ impl Failed {
             Failed::FunctionError => "Lambda.FunctionError",
         }
     }
+
+    /// AWS's words for it.
+    pub fn message(self) -> &'static str {
+        match self {
+            Failed::Status => "ProcessingFailed status set for record",
+            Failed::MissingRecordId => {
+                "One or more record Ids were not returned. Ensure that the Lambda function returns all received record Ids."
+            }
+            Failed::DuplicatedRecordId => {
+                "Multiple records were returned with the same record Id. Ensure that the Lambda function returns a unique record Id for each record."
+            }
+            Failed::InvalidReturnFormat => {
+                "The data field cannot be null when the SourceType is DirectPut or KinesisStreamAsSource and processing result is Ok. The value field cannot be null when the SourceType is MSKAsSource and processing result is Ok."
+            }
+            Failed::FunctionError => {
+                "The Lambda function was successfully invoked but it returned an error result."
+            }
+        }
+    }
 }
 
 /// The body of the invocation.
@@ -158,9 +177,9 @@ struct Metadata {
 /// What an answer says of each record that was sent, in their order. Records that were not sent are
 /// ignored. A malformed answer fails its records and is not asked for again.
 pub fn verdicts(records: &[Sent], answer: &[u8]) -> Vec<Verdict> {
-    let Ok(Answer { records: answered }) = serde_json::from_slice(answer) else {
-        return vec![Verdict::Failed(Failed::InvalidReturnFormat); records.len()];
-    };
+    // An answer that is none mentions no record (seen on AWS: floci-io/floci issue 3349).
+    let answered =
+        serde_json::from_slice(answer).map_or_else(|_| Vec::new(), |Answer { records }| records);
     let mut by_id: HashMap<String, Vec<Result<AnswerRecord, ()>>> = HashMap::new();
     for value in answered {
         let Some(id) = value.get("recordId").and_then(|id| id.as_str().map(str::to_owned)) else {
@@ -276,7 +295,7 @@ mod tests {
     #[test]
     fn a_malformed_answer_fails_every_record() {
         for answer in ["", "[]", "{}", r#"{"records":{}}"#] {
-            let expected = Verdict::Failed(Failed::InvalidReturnFormat);
+            let expected = Verdict::Failed(Failed::MissingRecordId);
             assert_eq!(
                 verdicts(&sent(&["a", "b"]), answer.as_bytes()),
                 [expected.clone(), expected],

@@ -30,6 +30,8 @@ mod recover;
 mod rows;
 mod settings;
 mod settle;
+mod stage;
+mod staged;
 mod status;
 mod stream;
 mod tables;
@@ -40,7 +42,7 @@ mod work;
 
 pub use compress::{Compression, Compressor};
 pub use deaggregate::{Parts, SubRecords};
-pub use destination::{Destination, Target, Unserved, time_zone};
+pub use destination::{Destination, Function, Target, Unserved, time_zone};
 pub use engine::{Config, Delivery, NewDeliveryStream, NewSource};
 pub use error::Error;
 pub use intake::stream_of_arn;

@@ -112,3 +112,23 @@ pub const QUERY_VALUE_DEPTH_MAX: u32 = 1_000;
 pub const QUERY_VALUE_NODES_MAX: u64 = 4_000_000;
 /// Regular expressions that a query keeps compiled; ours.
 pub const QUERY_REGEXES_MAX: usize = 16;
+/// Batches of one delivery stream that are with its function at once (developer guide, data
+/// transformation: five outstanding invocations for each shard).
+pub const BATCHES_MAX: usize = 5;
+/// How much a function gets at once, and how long a record waits for that, unless its processor says
+/// (`facts/firehose.md` § 2.2).
+pub const FUNCTION_SIZE_MIB_DEFAULT: f64 = 1.0;
+/// See [`FUNCTION_SIZE_MIB_DEFAULT`].
+pub const FUNCTION_INTERVAL_SECONDS_DEFAULT: u64 = 60;
+/// How often a function that fails is called again, unless its processor says (developer guide, data
+/// transformation).
+pub const FUNCTION_RETRIES_DEFAULT: u32 = 3;
+/// What a record takes in a function's event besides its data in base64: names, ids, and where it came
+/// from, with a key of 256 characters.
+pub const EVENT_RECORD_BYTES: u64 = 768;
+/// What is staged in one commit, at most: room is left for the rows of 500 partitions.
+pub const STAGED_BYTES_MAX: usize = 11 * 1024 * 1024;
+/// What is looked at at once where no function needs to be asked.
+pub const STAGE_BYTES: u64 = 4 * 1024 * 1024;
+/// Active partitions of a delivery stream (developer guide, quotas).
+pub const PARTITIONS_MAX: usize = 500;

@@ -134,11 +134,6 @@ impl Line {
         let held = self.full.iter().chain(self.buffer.held());
         held.flat_map(|held| &held.parts).any(|part| part.log == log)
     }
-
-    /// Whether everything that was read is planned.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.full.is_empty() && self.buffer.held().is_none()
-    }
 }
 
 #[cfg(test)]
@@ -148,14 +143,15 @@ mod tests {
     use super::*;
 
     fn line() -> Line {
-        let mut line = Line::new(Hints { bytes: 10, interval: Duration::from_secs(60) });
+        let mut line =
+            Line::new(Hints { bytes: 10, interval: Duration::from_secs(60), weight: u64::MAX });
         line.cursors.insert(1, Cursor::new(Role::Intake, ReadFrom::Position(Position(5))));
         line
     }
 
     fn read(line: &mut Line, position: u64, bytes: u64) {
         let arrival = UnixMillis(1000);
-        line.read(Read { log: 1, position, bytes, arrival }, arrival);
+        line.read(Read { log: 1, position, bytes, arrival, weight: 0 }, arrival);
         line.cursors.get_mut(&1).expect("its log").at = ReadFrom::Position(Position(position + 1));
     }
 
@@ -172,7 +168,6 @@ mod tests {
         assert_eq!(line.take(UnixMillis(60_999)), None);
         assert_eq!(line.take(UnixMillis(61_000)).expect("due").records, 1);
         assert_eq!((line.backlog(), line.lowest(1)), ((0, 0), 10));
-        assert!(line.is_empty());
     }
 
     #[test]

@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use std::io;
 
 use bytes::Bytes;
-use stdx::task;
+use stdx::{UnixMillis, task};
 use store::{ReadError, Store, StoredRecord};
 
 use crate::compress::{Compression, Compressor};
 use crate::destination::{Destination, Target};
+use crate::failed::{self, ProcessingFailed};
 use crate::frame::Frame;
 use crate::outside::NewObject;
+use crate::prefix::ErrorOutput;
 use crate::reading::{Incoming, Reading};
 use crate::rows::{Content, PlanRow};
+use crate::staged::StagedRecord;
 
 /// How the records of each log lie in it.
 pub(crate) type Frames = BTreeMap<u64, Frame>;
@@ -65,6 +68,13 @@ pub(crate) async fn build(
     };
     let mut assembly = Assembly::new(plan, target).map_err(BuildError::Compress)?;
     let mut reading = Reading::new(store, &plan.parts);
+    let output = match plan.content {
+        Content::Failed { output } => Some(output),
+        _ => None,
+    };
+    if let Some(output) = output {
+        return build_failed(store, plan, (output, target), account).await;
+    }
     while let Some((log, records)) = reading.page().await.map_err(BuildError::Read)? {
         let frame = frames.get(&log).copied().unwrap_or(Frame::Plain);
         assembly = match assembly.is_heavy() {
@@ -92,6 +102,48 @@ pub(crate) async fn build(
         content_encoding: target.compression.content_encoding(),
     };
     Ok(Built { objects: body.map(object).into_iter().collect(), records })
+}
+
+/// The object of records that failed: a line each. It is neither compressed nor has it an extension.
+async fn build_failed(
+    store: &Store,
+    plan: &PlanRow,
+    (output, target): (ErrorOutput, &Target),
+    account: &str,
+) -> Result<Built, BuildError> {
+    let (mut lines, mut records) = (Vec::new(), 0);
+    let mut reading = Reading::new(store, &plan.parts);
+    while let Some((_, page)) = reading.page().await.map_err(BuildError::Read)? {
+        for stored in page {
+            records += 1;
+            let Some(record) = StagedRecord::read(stored.payload) else { continue };
+            write_failed(output, &record, &mut lines);
+        }
+    }
+    let object = NewObject {
+        account: account.to_owned(),
+        bucket: target.bucket.clone(),
+        key: plan.key.clone(),
+        body: vec![lines.into()],
+        content_encoding: None,
+    };
+    Ok(Built { objects: if records > 0 { vec![object] } else { Vec::new() }, records })
+}
+
+/// A failed record as AWS writes it: as it came if it did not decompress, else as a line.
+fn write_failed(output: ErrorOutput, record: &StagedRecord, lines: &mut Vec<u8>) {
+    let Some(failure) = record.failure.as_ref().filter(|_| output != ErrorOutput::Decompression)
+    else {
+        return lines.extend_from_slice(&record.data);
+    };
+    let told = failed::Failure {
+        code: &failure.code,
+        message: &failure.message,
+        attempts: failure.attempts,
+        ended: UnixMillis(failure.ended_ms),
+    };
+    let arn = failure.lambda_arn.as_deref();
+    ProcessingFailed::new(&record.data, record.arrival, told, arn).write_line(lines);
 }
 
 /// An object that records are added to.

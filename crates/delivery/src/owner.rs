@@ -2,29 +2,29 @@
 //! commits what has become of them. The decisions are pure (`buffer`, `line`, `plans`); here they meet the
 //! store, the clock and the world.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::future::Future;
-use std::ops::Bound;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
 use stdx::UnixMillis;
 use store::{CommitError, Follower, LogId, ReadError, ReadFrom, ReadPage, RowError};
 use tokio::sync::{mpsc, watch};
 
 use crate::attempt::{self, Attempted};
-use crate::buffer::Read;
+use crate::buffer::Held;
 use crate::destination::Destination;
 use crate::frame::Frame;
-use crate::limits::{STORE_RETRY, UNPLANNED_MAX};
+use crate::limits::{BATCHES_MAX, STORE_RETRY, UNPLANNED_MAX};
 use crate::line::Line;
 use crate::object::Frames;
 use crate::owners::{Command, Shared};
 use crate::plans::{Plan, Plans};
 use crate::reading::{PAGE, resume_behind_damage};
-use crate::rows::{Content, Role, Source};
+use crate::rows::{Content, Part, Role, Source};
+use crate::stage::{self, Batch, Output, Staged};
 use crate::status::{DeliveryStatus, PlanStatus};
 use crate::stream::{DeliveryStream, DeliveryStreamState};
 use crate::tables;
@@ -92,6 +92,15 @@ pub(crate) struct Owner {
     pub(crate) turn_after: LineId,
     /// Logs in which there may be more to read.
     pub(crate) unread: BTreeSet<(LineId, u64)>,
+    /// Batches that are with the function, oldest first, and what they hold.
+    batches: FuturesOrdered<Work<Result<Staged, ReadError>>>,
+    pub(crate) batching: VecDeque<Held>,
+    /// Batches that have been staged.
+    pub(crate) staged: u64,
+    /// How many must have been for the flush of the staging logs that somebody waits for.
+    flush_at: Option<u64>,
+    /// The staging log of each output.
+    pub(crate) outputs: HashMap<Output, u64>,
     followed: FuturesUnordered<Followed>,
     pub(crate) followed_logs: HashSet<u64>,
     /// The Kinesis stream that it reads, if it does and there is one.
@@ -151,6 +160,11 @@ impl Owner {
             delivered: Vec::new(),
             turn_after: LineId::Main,
             unread: BTreeSet::new(),
+            batches: FuturesOrdered::new(),
+            batching: VecDeque::new(),
+            staged: 0,
+            flush_at: None,
+            outputs: HashMap::new(),
             followed: FuturesUnordered::new(),
             followed_logs: HashSet::new(),
             source: None,
@@ -179,11 +193,13 @@ impl Owner {
     /// Does everything that can be done now.
     async fn turn(&mut self) -> Result<(), Ended> {
         self.scan().await?;
+        self.start_batches();
+        self.flush_staging();
         self.settle().await?;
         let now = self.shared.clock.monotonic();
         while let Some((number, plan)) = self.plans.start(now) {
             let known = self.conditions.contains_key(bucket_of(&plan));
-            let frames = self.frames(&plan);
+            let frames = self.frames(&plan.row.parts);
             let attempt = attempt::run(
                 Arc::clone(&self.shared),
                 Arc::clone(&self.stream),
@@ -197,9 +213,43 @@ impl Owner {
         Ok(())
     }
 
-    /// How the records of a plan lie in its logs.
-    fn frames(&self, plan: &Plan) -> Frames {
-        let logs = plan.row.parts.iter().map(|part| part.log);
+    /// Gives the function what is due, as far as it may have more.
+    fn start_batches(&mut self) {
+        let Some(destination) = self.destination.clone().filter(|own| own.is_staged()) else {
+            return;
+        };
+        let now = self.shared.clock.service();
+        while self.batching.len() < BATCHES_MAX {
+            let Some(held) = self.line(LineId::Main).take(now) else { return };
+            let frames = self.frames(&held.parts);
+            self.batching.push_back(held.clone());
+            let batch = Batch { held, frames, destination: Arc::clone(&destination) };
+            let staging = stage::run(Arc::clone(&self.shared), Arc::clone(&self.stream), batch);
+            self.batches.push_back(Work::start(staging));
+            self.unread.append(&mut self.stalled);
+        }
+    }
+
+    /// Whether the destination's records are staged before they are delivered.
+    pub(crate) fn is_staged(&self) -> bool {
+        self.destination.as_ref().is_some_and(|destination| destination.is_staged())
+    }
+
+    /// Once everything that somebody wants flushed is staged, it is delivered.
+    fn flush_staging(&mut self) {
+        let is_staging = |(id, _): &(LineId, u64)| matches!(id, LineId::Staging(_));
+        let is_read = !self.unread.iter().any(is_staging);
+        if self.flush_at.is_some_and(|staged| self.staged >= staged) && is_read {
+            self.flush_at = None;
+            let now = self.shared.clock.service();
+            let staging = self.lines.iter_mut().filter(|(id, _)| matches!(id, LineId::Staging(_)));
+            staging.for_each(|(_, line)| line.flush(now));
+        }
+    }
+
+    /// How the records of some logs lie in them.
+    fn frames(&self, parts: &[Part]) -> Frames {
+        let logs = parts.iter().map(|part| part.log);
         let frame = |log| {
             let cursors = self.lines.values().filter_map(|line| line.cursors.get(&log));
             (log, Frame::of(cursors.map(|cursor| &cursor.role).next()))
@@ -215,7 +265,13 @@ impl Owner {
         }
         let clock = &self.shared.clock;
         let has_room = self.plans.room() > 0 && self.destination.is_some();
-        let due = self.lines.values().filter_map(Line::due).min().filter(|_| has_room);
+        let is_staged = self.is_staged();
+        let may_go = |id: LineId| match is_staged && id == LineId::Main {
+            true => self.batching.len() < BATCHES_MAX,
+            false => has_room,
+        };
+        let lines = self.lines.iter().filter(|(id, _)| may_go(**id));
+        let due = lines.filter_map(|(_, line)| line.due()).min();
         let due = match self.unread.is_empty() {
             true => due.map(|due| due.since(clock.service())),
             false => Some(Duration::ZERO),
@@ -227,6 +283,9 @@ impl Owner {
             command = commands.recv() => self.obey(command.ok_or(Ended::Gone)?).await?,
             Some(attempted) = self.attempts.next(), if !self.attempts.is_empty() => {
                 self.attempted(attempted.ok_or(Ended::Stale)?);
+            }
+            Some(staged) = self.batches.next(), if !self.batches.is_empty() => {
+                self.commit_staged(staged.ok_or(Ended::Stale)??).await?;
             }
             changed = self.states.changed() => {
                 changed.map_err(|_| Ended::Gone)?;
@@ -270,6 +329,10 @@ impl Owner {
         }
         let now = self.shared.clock.service();
         self.lines.values_mut().for_each(|line| line.flush(now));
+        if self.is_staged() {
+            let waiting = self.batching.len() + self.line(LineId::Main).full();
+            self.flush_at = Some(self.staged + waiting as u64);
+        }
         Ok(())
     }
 
@@ -347,8 +410,7 @@ impl Owner {
         let role = line.cursors.get(&log).map(|cursor| &cursor.role);
         let frame = Frame::of(role);
         for record in &page.records {
-            let (position, bytes) = (record.position.0, frame.data_bytes(&record.payload));
-            line.read(Read { log, position, bytes, arrival: record.arrival }, now);
+            line.read(frame.look(log, record), now);
         }
     }
 
@@ -429,7 +491,11 @@ impl Owner {
         let planned = plans.map(|plan| (plan.row.records, plan.row.bytes));
         let lines = self.lines.iter().filter(|(id, _)| **id != LineId::Backup);
         let read = lines.map(|(_, line)| line.backlog());
-        let data = planned.chain(read).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let batching = self.batching.iter().map(|held| (held.records, held.bytes));
+        let data = planned
+            .chain(read)
+            .chain(batching)
+            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         let backup = self.lines.get(&LineId::Backup).map_or((0, 0), Line::backlog);
         // Both hold the same records, so the slower one counts.
         (data.0.max(backup.0), data.1.max(backup.1))
@@ -439,11 +505,12 @@ impl Owner {
         let (backlog_records, backlog_bytes) = self.backlog();
         let oldest = self.lines.values().filter_map(Line::oldest);
         let planned = self.plans.all.values().map(|plan| UnixMillis(plan.row.oldest_ms));
+        let batching = self.batching.iter().map(|held| held.oldest);
         let ignoring = self.conditions.iter().filter(|(_, has_conditions)| !**has_conditions);
         DeliveryStatus {
             backlog_records,
             backlog_bytes,
-            oldest: oldest.chain(planned).min(),
+            oldest: oldest.chain(planned).chain(batching).min(),
             plans: self.plans.all.values().map(plan_status).collect(),
             partitions: self.partitions(),
             at_least_once: ignoring.map(|(bucket, _)| bucket.clone()).collect(),
@@ -452,9 +519,9 @@ impl Owner {
     }
 
     /// Partitions that hold something.
-    fn partitions(&self) -> usize {
-        let staging = (Bound::Included(LineId::Staging(0)), Bound::Unbounded);
-        self.lines.range(staging).count()
+    pub(crate) fn partitions(&self) -> usize {
+        let is_partition = |output: &&Output| matches!(output, Output::Partition { .. });
+        self.outputs.keys().filter(is_partition).count()
     }
 
     /// Its own log, if it has one.

@@ -15,7 +15,7 @@ const TIME_DEFAULT: &str = "yyyy/MM/dd/HH/";
 const RANDOM_LETTERS: usize = 11;
 
 /// Why an object is written to the error prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 #[cbor(index_only)]
 pub enum ErrorOutput {
     /// A processor failed.

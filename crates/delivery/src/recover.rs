@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use store::{Position, ReadFrom};
 
+use crate::buffer::Hints;
 use crate::destination::Destination;
 use crate::line::{Cursor, Line};
 use crate::owner::{Ended, LineId, Owner};
 use crate::plans::Plan;
 use crate::rows::{Role, Source};
+use crate::stage::Output;
 use crate::tables::{self, Reader};
 
 impl Owner {
@@ -23,6 +25,9 @@ impl Owner {
                 (Role::Intake | Role::Shard { .. }, Reader::Backup) => LineId::Backup,
                 (Role::Partition { .. } | Role::Failed { .. }, _) => LineId::Staging(log),
             };
+            if let (LineId::Staging(_), Some(output)) = (id, Output::of_role(&found.row.role)) {
+                self.outputs.insert(output, log);
+            }
             let cursor = Cursor::of_row(found.row, found.version);
             self.line(id).cursors.insert(log, cursor);
             self.unread.insert((id, log));
@@ -51,10 +56,7 @@ impl Owner {
     pub(crate) fn arrange_lines(&mut self) {
         let Some(destination) = self.destination.clone() else { return };
         for (id, line) in &mut self.lines {
-            line.hints = match (id, &destination.backup) {
-                (LineId::Backup, Some(backup)) => backup.hints,
-                _ => destination.data.hints,
-            };
+            line.hints = hints_of(*id, &destination);
         }
         if let Source::DirectPut { log } = self.state.row.source {
             let is_new = !self.line(LineId::Main).cursors.contains_key(&log);
@@ -89,12 +91,18 @@ impl Owner {
     /// A line, made if it is missing.
     pub(crate) fn line(&mut self, id: LineId) -> &mut Line {
         let destination = self.destination.as_deref();
-        let hints = destination.map(|destination| match (id, &destination.backup) {
-            (LineId::Backup, Some(backup)) => backup.hints,
-            _ => destination.data.hints,
-        });
+        let hints = destination.map(|destination| hints_of(id, destination));
         let hints = hints.unwrap_or(crate::destination::HINTS_DEFAULT);
         self.lines.entry(id).or_insert_with(|| Line::new(hints))
+    }
+}
+
+/// When an object of a line, or a batch, is full.
+fn hints_of(id: LineId, destination: &Destination) -> Hints {
+    match (id, &destination.backup) {
+        (LineId::Backup, Some(backup)) => backup.hints,
+        (LineId::Main, _) if destination.is_staged() => destination.batch_hints(),
+        _ => destination.data.hints,
     }
 }
 

@@ -1,16 +1,21 @@
 //! What an owner commits: plans for what is due, and the end of plans that are delivered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use stdx::UnixMillis;
-use store::{Commit, Expect, LogId, Position, RowWrite};
+use store::{Commit, Expect, LogAppend, LogId, Position, ReadFrom, RecordBatch, RowWrite};
 
 use crate::buffer::Held;
 use crate::destination::{Destination, Naming, uuid};
+use crate::limits::PARTITIONS_MAX;
+use crate::line::Cursor;
 use crate::owner::{Ended, LineId, Owner};
 use crate::plans::Plan;
+use crate::prefix::ErrorOutput;
 use crate::rows::{Content, PlanRow, Role};
+use crate::stage::{Output, Staged};
+use crate::staged::{Failure, StagedRecord};
 use crate::tables::{self, Reader};
 
 const NO_KEYS: BTreeMap<String, String> = BTreeMap::new();
@@ -38,7 +43,7 @@ impl Owner {
         }
         let moved = self.write_cursors(&mut commit, moves);
         let gone = self.forget_shards(&mut commit);
-        self.trim(&mut commit, &delivered, &planned);
+        let idle = self.trim(&mut commit, &delivered, &planned);
         let versions = self.shared.store.commit(commit).await?.versions;
         let mut versions = versions.into_iter().skip(delivered.len());
         for ((number, row), version) in planned.into_iter().zip(&mut versions) {
@@ -48,13 +53,87 @@ impl Owner {
                 self.plans.all.insert(number, plan);
             }
         }
-        self.remember_cursors(moved, versions);
+        self.remember_cursors(moved, &mut versions);
         for (id, log) in gone {
             self.line(id).cursors.remove(&log);
             self.followed_logs.remove(&log);
         }
+        for log in idle {
+            self.lines.remove(&LineId::Staging(log));
+            self.outputs.retain(|_, own| *own != log);
+        }
         self.unread.append(&mut self.stalled);
         Ok(())
+    }
+
+    /// Commits what has become of a batch: the results, and that they are not asked for again.
+    pub(crate) async fn commit_staged(&mut self, staged: Staged) -> Result<(), Ended> {
+        let Staged { held, outputs } = staged;
+        let mut commit = Commit::default();
+        let moves = held.parts.iter().map(|part| ((LineId::Main, part.log), part.to));
+        let moved = self.write_cursors(&mut commit, moves.collect());
+        let mut opened = Vec::new();
+        for (output, records) in self.within_quota(outputs) {
+            let log = match self.outputs.get(&output) {
+                Some(log) => *log,
+                None => {
+                    let log = self.shared.store.new_log_id().0;
+                    let role = output.role();
+                    let cursor = Cursor::new(role, ReadFrom::Position(Position::ZERO));
+                    let key = (self.stream.generation, log, Reader::Destination);
+                    let row = cursor.row(0);
+                    let row = RowWrite::put::<tables::Sources>(&key, &row, Expect::Absent);
+                    commit.rows.push(row);
+                    commit.opens.push(LogId(log));
+                    opened.push((output, log, cursor));
+                    log
+                }
+            };
+            let bytes = records.iter().map(StagedRecord::bytes).sum();
+            let mut batch = RecordBatch::with_capacity(records.len(), bytes);
+            records.iter().for_each(|record| batch.push_with(|into| record.write(into)));
+            commit.records.push(LogAppend::new(LogId(log), batch.finish()));
+        }
+        self.batching.pop_front();
+        if let Some(log) = self.own_log() {
+            commit.trims.push((LogId(log), Position(self.lowest(log, &[]))));
+        }
+        let logs: Vec<_> = commit.records.iter().map(|append| append.log.0).collect();
+        let versions = self.shared.store.commit(commit).await?.versions;
+        let mut versions = versions.into_iter();
+        self.remember_cursors(moved, &mut versions);
+        for ((output, log, mut cursor), version) in opened.into_iter().zip(versions) {
+            cursor.version = Some(version);
+            self.line(LineId::Staging(log)).cursors.insert(log, cursor);
+            self.outputs.insert(output, log);
+        }
+        self.unread.extend(logs.into_iter().map(|log| (LineId::Staging(log), log)));
+        self.staged += 1;
+        Ok(())
+    }
+
+    /// What belongs to one partition too many goes to the error prefix (developer guide, buffering for
+    /// dynamic partitioning).
+    fn within_quota(
+        &self,
+        outputs: BTreeMap<Output, Vec<StagedRecord>>,
+    ) -> BTreeMap<Output, Vec<StagedRecord>> {
+        let mut room = PARTITIONS_MAX.saturating_sub(self.partitions());
+        let mut within: BTreeMap<Output, Vec<StagedRecord>> = BTreeMap::new();
+        for (output, records) in outputs {
+            let is_new =
+                matches!(output, Output::Partition { .. }) && !self.outputs.contains_key(&output);
+            if is_new && room == 0 {
+                let exceeded = Output::Failed(ErrorOutput::ActivePartitionExceeded);
+                let ended_ms = self.shared.clock.service().0;
+                let failed = records.into_iter().map(|record| too_many(record, ended_ms));
+                within.entry(exceeded).or_default().extend(failed);
+                continue;
+            }
+            room -= usize::from(is_new);
+            within.entry(output).or_default().extend(records);
+        }
+        within
     }
 
     /// Deletes the rows of shards that are gone.
@@ -77,7 +156,10 @@ impl Owner {
         let ids: Vec<_> = self.lines.keys().copied().collect();
         let split = ids.partition_point(|id| *id <= self.turn_after);
         let (before, after) = ids.split_at(split);
-        let mut waiting: Vec<_> = after.iter().chain(before).copied().collect();
+        // What is with the function comes before what is planned without it.
+        let is_staged = destination.is_staged() || !self.batching.is_empty();
+        let own = after.iter().chain(before).filter(|id| !is_staged || **id != LineId::Main);
+        let mut waiting: Vec<_> = own.copied().collect();
         while !waiting.is_empty() {
             let mut still = Vec::new();
             for id in waiting {
@@ -169,7 +251,11 @@ impl Owner {
     }
 
     /// Takes note of the rows that [`Owner::write_cursors`] wrote.
-    pub(crate) fn remember_cursors(&mut self, moved: Moves, versions: impl Iterator<Item = u64>) {
+    pub(crate) fn remember_cursors(
+        &mut self,
+        moved: Moves,
+        versions: &mut impl Iterator<Item = u64>,
+    ) {
         for (((id, log), below), version) in moved.into_iter().zip(versions) {
             let line = self.lines.get_mut(&id);
             if let Some(cursor) = line.and_then(|line| line.cursors.get_mut(&log)) {
@@ -180,20 +266,29 @@ impl Owner {
 
     /// Gives up what is delivered of the logs that are this delivery stream's own; and whole logs of
     /// partitions that hold nothing any more.
-    fn trim(&mut self, commit: &mut Commit, delivered: &[(u64, Plan)], planned: &[(u64, PlanRow)]) {
-        let mut logs: Vec<_> = delivered.iter().flat_map(|(_, plan)| &plan.row.parts).collect();
-        logs.dedup_by_key(|part| part.log);
-        for log in logs.into_iter().map(|part| part.log) {
-            let is_own = self.own_log() == Some(log);
-            if !is_own && !self.lines.contains_key(&LineId::Staging(log)) {
-                continue;
-            }
-            let below = self.lowest(log, planned);
-            let cut = (LogId(log), Position(below));
-            if !commit.trims.contains(&cut) {
-                commit.trims.push(cut);
+    fn trim(
+        &self,
+        commit: &mut Commit,
+        delivered: &[(u64, Plan)],
+        planned: &[(u64, PlanRow)],
+    ) -> Vec<u64> {
+        let parts = delivered.iter().flat_map(|(_, plan)| &plan.row.parts);
+        let logs: BTreeSet<_> = parts.map(|part| part.log).collect();
+        let mut idle = Vec::new();
+        for log in logs {
+            let is_staging = self.lines.contains_key(&LineId::Staging(log));
+            let below = Position(self.lowest(log, planned));
+            let tail = self.shared.store.tail(LogId(log)).map(|tail| tail.next);
+            if is_staging && tail.is_none_or(|tail| tail <= below) {
+                let key = (self.stream.generation, log, Reader::Destination);
+                commit.rows.push(RowWrite::delete::<tables::Sources>(&key, Expect::Any));
+                commit.forgets.push(LogId(log));
+                idle.push(log);
+            } else if is_staging || self.own_log() == Some(log) {
+                commit.trims.push((LogId(log), below));
             }
         }
+        idle
     }
 
     /// The lowest position of a log that anything still needs.
@@ -202,8 +297,21 @@ impl Owner {
         let parts = rows.chain(planned.iter().map(|(_, row)| row)).flat_map(|row| &row.parts);
         let plans = parts.filter(|part| part.log == log).map(|part| part.from);
         let lines = self.lines.values().map(|line| line.lowest(log));
-        plans.chain(lines).min().unwrap_or(0)
+        let batching = self.batching.iter().flat_map(|held| &held.parts);
+        let batching = batching.filter(|part| part.log == log).map(|part| part.from);
+        plans.chain(lines).chain(batching).min().unwrap_or(0)
     }
+}
+
+fn too_many(record: StagedRecord, ended_ms: u64) -> StagedRecord {
+    let failure = Failure {
+        code: "DynamicPartitioning.ActivePartitionsLimitExceeded".to_owned(),
+        message: "The number of active partitions has exceeded the configured limit".to_owned(),
+        attempts: 1,
+        ended_ms,
+        lambda_arn: None,
+    };
+    StagedRecord { failure: Some(failure), ..record }
 }
 
 /// Whose a line's rows are.

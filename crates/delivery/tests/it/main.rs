@@ -3,4 +3,6 @@
 mod crashes;
 mod delivering;
 mod fixture;
+mod kinesis;
+mod staging;
 mod world;
