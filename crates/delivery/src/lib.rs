@@ -6,6 +6,7 @@ mod budget;
 pub mod buffer;
 mod compress;
 mod deaggregate;
+mod decompress;
 mod destination;
 mod engine;
 mod error;
@@ -22,8 +23,10 @@ mod object;
 mod outside;
 mod owner;
 mod owners;
+mod partition;
 mod plans;
 mod prefix;
+mod process;
 mod put;
 mod reading;
 mod recover;
@@ -49,7 +52,9 @@ pub use intake::stream_of_arn;
 pub use kpl::{UserRecord, user_records};
 pub use name::DeliveryStreamName;
 pub use outside::{Answer, Functions, InvokeError, Invoked, NewObject, ObjectStore, Put, PutError};
+pub use partition::{PartitionKeys, Partitioner};
 pub use prefix::{ErrorOutput, Evaluation, Prefix, PrefixError};
+pub use process::{Processing, ProcessingError, ProcessorSettings, appended_delimiter};
 pub use rows::{
     Content, DeliveryStreamRow, EncryptionRow, Part, PlanRow, Role, Secrets, Source, SourceRow,
     Status, Tags,

@@ -112,6 +112,11 @@ pub const QUERY_VALUE_DEPTH_MAX: u32 = 1_000;
 pub const QUERY_VALUE_NODES_MAX: u64 = 4_000_000;
 /// Regular expressions that a query keeps compiled; ours.
 pub const QUERY_REGEXES_MAX: usize = 16;
+/// Bytes of a decompressed record; ours: CloudWatch Logs sends batches of at most 1 MiB, and what else grows
+/// by so much is a bomb.
+pub const DECOMPRESSED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Characters of an evaluated prefix (developer guide, "Custom prefixes for Amazon S3 objects").
+pub const PREFIX_CHARACTERS_MAX: usize = 512;
 /// Batches of one delivery stream that are with its function at once (developer guide, data
 /// transformation: five outstanding invocations for each shard).
 pub const BATCHES_MAX: usize = 5;

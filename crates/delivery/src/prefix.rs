@@ -31,15 +31,19 @@ pub enum ErrorOutput {
     /// partitioning).
     #[n(3)]
     ActivePartitionExceeded,
+    /// The keys of a record's partition could not be made.
+    #[n(4)]
+    MetadataExtraction,
 }
 
 impl ErrorOutput {
     /// Every one.
-    pub const ALL: [ErrorOutput; 4] = [
+    pub const ALL: [ErrorOutput; 5] = [
         ErrorOutput::Processing,
         ErrorOutput::FormatConversion,
         ErrorOutput::Decompression,
         ErrorOutput::ActivePartitionExceeded,
+        ErrorOutput::MetadataExtraction,
     ];
 }
 
@@ -49,6 +53,7 @@ impl fmt::Display for ErrorOutput {
             ErrorOutput::Processing => "processing-failed",
             ErrorOutput::FormatConversion => "format-conversion-failed",
             ErrorOutput::Decompression => "decompression-failed",
+            ErrorOutput::MetadataExtraction => "metadata-extraction-failed",
             ErrorOutput::ActivePartitionExceeded => "activePartitionExceeded",
         })
     }

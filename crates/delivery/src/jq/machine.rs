@@ -2,7 +2,7 @@
 //! expression runs within it, as it does on jq's stack. So a `try` of jq 1.6 catches the errors of
 //! what its results are piped into, as well, and this one does.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::program::{Kind, Node, Program, Shape};
@@ -386,8 +386,11 @@ impl<'p> Machine<'p> {
                 }
             }
             Kind::Reduce { start, .. } | Kind::Foreach { start, .. } => {
-                self.run(start, environment, item.clone(), &mut |start| {
-                    self.fold(&node.kind, environment, item.value.clone(), start, out)
+                // jq gives its input away for the first start: for any other, there is none.
+                let input = RefCell::new(item.value.clone());
+                self.run(start, environment, item, &mut |start| {
+                    let value = input.replace(Value::Null);
+                    self.fold(&node.kind, environment, value, start, out)
                 })
             }
             Kind::Bind { source, patterns, body } => {

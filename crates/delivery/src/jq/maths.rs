@@ -48,9 +48,6 @@ pub(super) static NATIVES: &[Native] = &[
     unary!("sinh", f64::sinh),
     unary!("cosh", f64::cosh),
     unary!("tanh", f64::tanh),
-    unary!("asinh", libm::asinh),
-    unary!("acosh", libm::acosh),
-    unary!("atanh", libm::atanh),
     binary!("pow", f64::powf),
     binary!("atan2", f64::atan2),
     binary!("hypot", f64::hypot),
@@ -121,11 +118,17 @@ fn significand(number: f64) -> f64 {
     libm::ldexp(number, -libm::ilogb(number))
 }
 
+/// Beyond this many powers of two either way, every number is nothing or infinite.
+const SCALE_MAX: f64 = 65_000.0;
+
 fn scalb(number: f64, exponent: f64) -> f64 {
-    if exponent.fract() != 0.0 {
+    if exponent.is_infinite() {
+        return if exponent > 0.0 { number * exponent } else { number / -exponent };
+    }
+    if exponent.fract() != 0.0 || exponent.is_nan() {
         return f64::NAN;
     }
-    libm::ldexp(number, to_i32(exponent))
+    libm::ldexp(number, exponent.clamp(-SCALE_MAX, SCALE_MAX) as i32)
 }
 
 fn frexp(input: &Value) -> Computed {

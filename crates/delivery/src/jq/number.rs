@@ -4,6 +4,10 @@ use std::fmt::Write;
 
 /// Digits beyond those of a number that still go without an exponent.
 const PADDING_DIGITS: i32 = 15;
+/// Digits that a number has at least if two of its shortest forms can be equally near.
+const TIE_DIGITS_MIN: usize = 15;
+/// Digits of a number whose fraction can end in a tie, all of them.
+const EXACT_DIGITS: usize = 40;
 
 /// Appends a number. There is no NaN in JSON: it is null; what is infinite is as large as can be.
 pub(super) fn write_number(number: f64, text: &mut String) {
@@ -22,7 +26,10 @@ pub(super) fn write_number(number: f64, text: &mut String) {
     if mantissa.starts_with('-') {
         text.push('-');
     }
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let mut digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    if digits.len() >= TIE_DIGITS_MIN {
+        prefer_even(number, &mut digits);
+    }
     let point = exponent.parse::<i32>().expect("a small number") + 1;
     let length = digits.len() as i32;
     if point <= -4 || point > length + PADDING_DIGITS {
@@ -42,6 +49,17 @@ pub(super) fn write_number(number: f64, text: &mut String) {
     } else {
         let (whole, fraction) = digits.split_at(point as usize);
         let _ = write!(text, "{whole}.{fraction}");
+    }
+}
+
+/// Of two shortest forms that are equally near, Rust takes the larger one, and C the even one.
+fn prefer_even(number: f64, digits: &mut String) {
+    let exact = format!("{:.*e}", EXACT_DIGITS, number.abs());
+    let all: String = exact.chars().take_while(|c| *c != 'e').filter(|c| *c != '.').collect();
+    let (lower, rest) = all.split_at(digits.len());
+    let is_tie = rest.starts_with('5') && rest[1..].bytes().all(|digit| digit == b'0');
+    if is_tie && lower.ends_with(['0', '2', '4', '6', '8']) {
+        *digits = lower.trim_end_matches('0').to_owned();
     }
 }
 
@@ -123,6 +141,8 @@ mod tests {
             (123_456_789_012_345_678.0, "123456789012345680"),
             (1.5e300, "1.5e+300"),
             (123.456, "123.456"),
+            (5_587_132_778_256_981.0 / 4.0, "1396783194564245.2"),
+            (5_587_132_778_256_983.0 / 4.0, "1396783194564245.8"),
             (f64::INFINITY, "1.7976931348623157e+308"),
             (f64::NEG_INFINITY, "-1.7976931348623157e+308"),
             (f64::NAN, "null"),

@@ -28,7 +28,7 @@ const MODULES: &str = "there are no modules";
 const DIGITS: &str = "its last digits differ between platforms";
 
 /// Names that there is no answer to, or none that would be jq's own: each with its reason.
-pub(super) const REFUSED: [(&str, usize, &str); 29] = [
+pub(super) const REFUSED: [(&str, usize, &str); 32] = [
     ("env", 0, ENVIRONMENT),
     ("input", 0, ONE_RECORD),
     ("inputs", 0, ONE_RECORD),
@@ -44,6 +44,9 @@ pub(super) const REFUSED: [(&str, usize, &str); 29] = [
     ("get_prog_origin", 0, MODULES),
     ("get_jq_origin", 0, MODULES),
     ("builtins", 0, "its order is that of a hash table"),
+    ("acosh", 0, DIGITS),
+    ("asinh", 0, DIGITS),
+    ("atanh", 0, DIGITS),
     ("cbrt", 0, DIGITS),
     ("exp10", 0, DIGITS),
     ("gamma", 0, DIGITS),
