@@ -130,6 +130,11 @@ impl Run {
             if !self.takes(&part, &body) {
                 self.write(writer)?;
             }
+            if self.header.is_none() && !self.packs && body.len() >= SEGMENT_BLOCK_BYTES / 2 {
+                // Nearly full by itself: gathering it first would only copy it.
+                writer.push(BlockHeader { codec: Codec::None, ..part }, &body)?;
+                continue;
+            }
             self.append(&part, &body);
         }
         Ok(())
@@ -179,5 +184,62 @@ impl Run {
         let packed = pack::pack(&self.body);
         self.stubborn = packed.is_none().then_some((log, PACK_AGAIN_AFTER));
         packed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::RecordBatch;
+    use crate::disk::Disk;
+    use crate::segment::{SEGMENT_FOLDER, Segment};
+    use crate::sim_disk::SimDisk;
+
+    /// Records of 1 KiB.
+    fn block(first: u64, count: usize) -> (BlockHeader, Bytes) {
+        let mut batch = RecordBatch::builder();
+        (0..count).for_each(|index| batch.push(&[&[(first as usize + index) as u8; 1024]]));
+        let body = batch.finish().body().clone();
+        let header = BlockHeader {
+            log: LogId(9),
+            kind: BlockKind::Records,
+            codec: Codec::None,
+            first: Position::new(1, first),
+            count: count as u32,
+            arrival_min: UnixMillis(5),
+            arrival_max: UnixMillis(5),
+            body_bytes: body.len() as u32,
+            crc: 0,
+        };
+        (header, body)
+    }
+
+    #[test]
+    fn blocks_that_are_nearly_full_are_written_as_they_are_and_small_ones_gathered() {
+        let disk = SimDisk::default();
+        disk.make_folder(SEGMENT_FOLDER).unwrap();
+        let mut writer = SegmentWriter::create(&disk, 1).unwrap();
+        let (mut run, mut pushed, mut first) = (Run::plain(), Vec::new(), 0);
+        for count in [1, 1, 140, 1, 200, 300, 1, 1] {
+            let (header, body) = block(first, count);
+            run.push(&mut writer, &header, &body, Position::ZERO).unwrap();
+            pushed.extend_from_slice(&body);
+            first += count as u64;
+        }
+        run.write(&mut writer).unwrap();
+        let state = writer.finish(&disk, false, 1, false).unwrap();
+        let segment = Segment::new(Arc::new(disk), state);
+        let directory = segment.read_directory().unwrap().unwrap();
+        let (mut found, mut next) = (Vec::new(), Position::new(1, 0));
+        for block in &directory {
+            assert_eq!(block.header.first, next);
+            next = block.header.end();
+            found.extend_from_slice(&segment.source(block).unwrap().load(true).unwrap());
+        }
+        assert!(found == pushed);
+        let counts: Vec<u32> = directory.iter().map(|block| block.header.count).collect();
+        assert_eq!(counts, [143, 200, 254, 48]);
     }
 }
