@@ -1,9 +1,12 @@
 //! Reading a request's body: one contiguous buffer, within a cap, a budget and a least rate.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use stdx::Clock;
 
@@ -122,16 +125,16 @@ impl Room<'_> {
     }
 }
 
-/// How fast a body comes.
+/// How fast a body comes, from when it was first waited for: most are there with their head.
 struct Pace<'a> {
     clock: &'a Clock,
-    started: Duration,
+    started: Option<Duration>,
     bytes: u64,
 }
 
 impl<'a> Pace<'a> {
     fn new(clock: &'a Clock) -> Self {
-        Pace { clock, started: clock.monotonic(), bytes: 0 }
+        Pace { clock, started: None, bytes: 0 }
     }
 
     /// The next piece; `None` at the end.
@@ -140,11 +143,9 @@ impl<'a> Pace<'a> {
         B: Body<Data = Bytes> + Unpin,
     {
         loop {
-            let earned = Duration::from_millis(self.bytes * 1000 / BODY_BYTES_PER_SECOND_MIN);
-            let due = self.started + BODY_GRACE + earned;
-            let left = due.saturating_sub(self.clock.monotonic());
-            let Some(frame) = self.clock.timeout(left, body.frame()).await else {
-                return Err(Unread::TooSlow);
+            let frame = match poll_once(body).await {
+                Some(frame) => frame,
+                None => self.wait(body).await?,
             };
             match frame {
                 None => return Ok(None),
@@ -159,4 +160,30 @@ impl<'a> Pace<'a> {
             }
         }
     }
+
+    /// The next frame, which is not there yet.
+    async fn wait<B>(&mut self, body: &mut B) -> Result<Option<NextFrame<B>>, Unread>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let now = self.clock.monotonic();
+        let earned = Duration::from_millis(self.bytes * 1000 / BODY_BYTES_PER_SECOND_MIN);
+        let due = *self.started.get_or_insert(now) + BODY_GRACE + earned;
+        let waited = self.clock.timeout(due.saturating_sub(now), body.frame());
+        waited.await.ok_or(Unread::TooSlow)
+    }
+}
+
+type NextFrame<B> = Result<Frame<Bytes>, <B as Body>::Error>;
+
+/// What a body has next, if it has come: without a look at the clock.
+async fn poll_once<B>(body: &mut B) -> Option<Option<NextFrame<B>>>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let once = poll_fn(|context| match Pin::new(&mut *body).poll_frame(context) {
+        Poll::Ready(frame) => Poll::Ready(Some(frame)),
+        Poll::Pending => Poll::Ready(None),
+    });
+    once.await
 }

@@ -185,10 +185,13 @@ impl<'a> CallRequest<'a> {
             source_ip: self.peer.ip,
             secure_transport: self.peer.secure_transport,
         });
+        // Only its share of the budget stays, for what has been made of it.
+        let Received { bytes, hold: _held } = body;
         let prepared = operation
             .endpoint
-            .decode(self.dialect.codec(), &body.bytes)
-            .map_err(|fault| self.refuse(&body.bytes, Ok(fault)))?;
+            .decode(self.dialect.codec(), &bytes)
+            .map_err(|fault| self.refuse(&bytes, Ok(fault)))?;
+        drop(bytes);
         let resource = prepared.resource(&call);
         self.believed = Some(Believed::new(&call, operation.info, &resource));
         authorise(&call, operation.info.action, &resource).map_err(Refusal::Fault)?;

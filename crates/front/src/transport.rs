@@ -30,6 +30,19 @@ impl Watched {
     }
 }
 
+/// Slices that are written as one, if they are no more than this together.
+const JOINED_BYTES_MAX: usize = 1024;
+
+/// All slices as one, if they fit.
+fn join<'a>(slices: &[io::IoSlice<'_>], into: &'a mut [u8; JOINED_BYTES_MAX]) -> Option<&'a [u8]> {
+    let mut end = 0;
+    for slice in slices {
+        into.get_mut(end..end + slice.len())?.copy_from_slice(slice);
+        end += slice.len();
+    }
+    Some(&into[..end])
+}
+
 /// The same call on whichever stream it is.
 macro_rules! on_stream {
     ($transport:expr, $stream:ident => $call:expr) => {
@@ -86,6 +99,11 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // Head and body of a small answer: copying them costs less than telling the kernel of two.
+        let mut joined = [0; JOINED_BYTES_MAX];
+        if let Some(bytes) = join(slices, &mut joined) {
+            return self.poll_write(context, bytes);
+        }
         let written = on_stream!(&mut self.transport, stream => {
             Pin::new(stream).poll_write_vectored(context, slices)
         });
@@ -95,5 +113,22 @@ impl AsyncWrite for Watched {
 
     fn is_write_vectored(&self) -> bool {
         on_stream!(&self.transport, stream => stream.is_write_vectored())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_are_joined_if_they_fit() {
+        let (long, mut into) = ([7; JOINED_BYTES_MAX], [0; JOINED_BYTES_MAX]);
+        let slices = |parts: &[&'static [u8]]| -> Vec<io::IoSlice<'static>> {
+            parts.iter().map(|part| io::IoSlice::new(part)).collect()
+        };
+        assert_eq!(join(&slices(&[b"head", b"", b"body"]), &mut into), Some(&b"headbody"[..]));
+        assert_eq!(join(&slices(&[]), &mut into), Some(&b""[..]));
+        assert_eq!(join(&[io::IoSlice::new(&long)], &mut into), Some(&long[..]));
+        assert_eq!(join(&[io::IoSlice::new(&long), io::IoSlice::new(b"x")], &mut into), None);
     }
 }
