@@ -1,8 +1,10 @@
 //! A destination, read from the model's description into what delivering needs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use base64_simd::STANDARD;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 use model::firehose::shapes::{
@@ -14,11 +16,15 @@ use stdx::{Entropy, UnixMillis};
 
 use crate::buffer::Hints;
 use crate::compress::Compression;
+use crate::deaggregate::SubRecords;
+use crate::jq::QueryError;
 use crate::limits::{
     FUNCTION_ANSWER_BYTES_MAX, FUNCTION_INTERVAL_SECONDS_DEFAULT, FUNCTION_RETRIES_DEFAULT,
     FUNCTION_SIZE_MIB_DEFAULT, INTERVAL_SECONDS_DEFAULT, SIZE_MIB_DEFAULT, STAGE_BYTES,
 };
+use crate::partition::Partitioner;
 use crate::prefix::{ErrorOutput, Evaluation, Prefix, PrefixError};
+use crate::process::{Processing, ProcessorSettings, appended_delimiter};
 
 /// Why a destination takes no records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +37,10 @@ pub enum Unserved {
     TimeZone(String),
     /// Its format of compression is none.
     Compression(String),
+    /// Its query is none of jq 1.6's.
+    Query(QueryError),
+    /// Its objects are to be in another format than its records, which is not done yet.
+    Conversion,
 }
 
 /// Where a delivery stream's records go.
@@ -42,8 +52,10 @@ pub struct Destination {
     pub backup: Option<Target>,
     /// The function that transforms records, if any.
     pub function: Option<Function>,
-    /// Whether objects are told apart by partition keys.
-    pub is_partitioned: bool,
+    /// What is done to records without a function, if anything.
+    pub processing: Option<Arc<Processing>>,
+    /// What tells objects apart by partition keys, if anything.
+    pub partitioner: Option<Partitioner>,
 }
 
 /// A function that transforms records.
@@ -107,7 +119,8 @@ impl Destination {
                 data: Target::of_plain(plain)?,
                 backup: None,
                 function: None,
-                is_partitioned: false,
+                processing: None,
+                partitioner: None,
             }),
             None => Err(Unserved::Type(other_type(description))),
         }
@@ -136,19 +149,38 @@ impl Destination {
         let processors = processors.filter(|own| own.enabled == Some(true));
         let processors = processors.and_then(|own| own.processors.as_deref()).unwrap_or_default();
         let function = processors.iter().find(|own| own.r#type == ProcessorType::Lambda);
+        let settings = settings_of(processors);
+        let processing = match settings == ProcessorSettings::default() {
+            true => None,
+            false => Some(Arc::new(Processing::compile(settings).map_err(Unserved::Query)?)),
+        };
         let partitioning = extended.dynamic_partitioning_configuration.as_ref();
+        let is_partitioned = partitioning.is_some_and(|own| own.enabled == Some(true));
+        let conversion = extended.data_format_conversion_configuration.as_ref();
+        if conversion.is_some_and(|own| own.enabled != Some(false)) {
+            return Err(Unserved::Conversion);
+        }
         Ok(Destination {
+            partitioner: is_partitioned.then(|| Partitioner::new(data.prefix.clone())),
             data,
             backup,
             function: function.and_then(function_of),
-            is_partitioned: partitioning.is_some_and(|own| own.enabled == Some(true)),
+            processing,
         })
+    }
+
+    /// The kinds of failures that building an object may meet.
+    pub(crate) fn failures(&self) -> &'static [ErrorOutput] {
+        match &self.processing {
+            Some(_) => &[ErrorOutput::Processing, ErrorOutput::Decompression],
+            None => &[],
+        }
     }
 
     /// Whether records go through staging logs: where what becomes of them is not the same each time
     /// they are looked at, or depends on the record which object they are in.
     pub fn is_staged(&self) -> bool {
-        self.function.is_some() || self.is_partitioned
+        self.function.is_some() || self.partitioner.is_some()
     }
 
     /// When a batch is full, where records are staged.
@@ -195,9 +227,9 @@ impl Target {
         })
     }
 
-    /// The partition keys that the prefix needs: from the query, and from the function.
-    pub(crate) fn partition_keys(&self) -> (Vec<&str>, Vec<&str>) {
-        self.prefix.partition_keys()
+    /// A time in its zone.
+    pub(crate) fn zoned(&self, time: UnixMillis) -> ZonedDateTime {
+        zoned(time, &self.zone)
     }
 
     /// An object's name: for records that failed, if `error_output` says so, whose objects are neither
@@ -246,12 +278,54 @@ pub(crate) fn uuid(entropy: &Entropy) -> String {
     text
 }
 
-fn function_of(processor: &Processor) -> Option<Function> {
+/// A parameter's value.
+fn value_of(processor: &Processor, name: ProcessorParameterName) -> Option<&str> {
     let parameters = processor.parameters.as_deref().unwrap_or_default();
-    let value = |name: ProcessorParameterName| {
-        let found = parameters.iter().find(|parameter| parameter.parameter_name == name);
-        found.map(|parameter| parameter.parameter_value.trim())
-    };
+    let found = parameters.iter().find(|parameter| parameter.parameter_name == name);
+    found.map(|parameter| parameter.parameter_value.as_str())
+}
+
+fn settings_of(processors: &[Processor]) -> ProcessorSettings {
+    let mut settings = ProcessorSettings::default();
+    for processor in processors {
+        let value = |name| value_of(processor, name);
+        match processor.r#type {
+            ProcessorType::Decompression => settings.decompresses = true,
+            ProcessorType::CloudWatchLogProcessing => {
+                let extracts = value(ProcessorParameterName::DataMessageExtraction);
+                settings.extracts_messages =
+                    extracts.is_some_and(|own| own.eq_ignore_ascii_case("true"));
+            }
+            ProcessorType::RecordDeAggregation => {
+                let delimiter = value(ProcessorParameterName::Delimiter);
+                settings.sub_records = match value(ProcessorParameterName::SubRecordType) {
+                    Some("DELIMITED") => {
+                        delimiter.map(|own| SubRecords::Delimited(delimiter_of(own)))
+                    }
+                    _ => Some(SubRecords::Json),
+                };
+            }
+            ProcessorType::MetadataExtraction => {
+                let query = value(ProcessorParameterName::MetadataExtractionQuery);
+                settings.query = query.map(str::to_owned);
+            }
+            ProcessorType::AppendDelimiterToRecord => {
+                let delimiter = value(ProcessorParameterName::Delimiter);
+                settings.delimiter = Some(appended_delimiter(delimiter));
+            }
+            ProcessorType::Lambda | ProcessorType::Unknown(_) => {}
+        }
+    }
+    settings
+}
+
+/// What separates records is in base64 (API reference, RecordDeAggregation); what is none, is itself.
+fn delimiter_of(text: &str) -> Vec<u8> {
+    STANDARD.decode_to_vec(text).unwrap_or_else(|_| text.as_bytes().to_vec())
+}
+
+fn function_of(processor: &Processor) -> Option<Function> {
+    let value = |name| value_of(processor, name).map(str::trim);
     let number = |name| value(name).and_then(|text| text.parse::<f64>().ok());
     let size_mib = number(ProcessorParameterName::BufferSizeInMBs);
     let interval = value(ProcessorParameterName::BufferIntervalInSeconds);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use stdx::{UnixMillis, task};
@@ -14,9 +15,10 @@ use crate::failed::{self, ProcessingFailed};
 use crate::frame::Frame;
 use crate::outside::NewObject;
 use crate::prefix::ErrorOutput;
+use crate::process::Processing;
 use crate::reading::{Incoming, Reading};
 use crate::rows::{Content, PlanRow};
-use crate::staged::StagedRecord;
+use crate::staged::{Failure, StagedRecord};
 
 /// How the records of each log lie in it.
 pub(crate) type Frames = BTreeMap<u64, Frame>;
@@ -66,7 +68,7 @@ pub(crate) async fn build(
         Content::Backup => destination.backup.as_ref().ok_or(BuildError::Destination)?,
         _ => &destination.data,
     };
-    let mut assembly = Assembly::new(plan, target).map_err(BuildError::Compress)?;
+    let mut assembly = Assembly::new(plan, destination, target).map_err(BuildError::Compress)?;
     let mut reading = Reading::new(store, &plan.parts);
     let output = match plan.content {
         Content::Failed { output } => Some(output),
@@ -87,21 +89,27 @@ pub(crate) async fn build(
         .map_err(BuildError::Compress)?;
     }
     let records = assembly.records;
-    let body = match assembly.is_heavy() {
+    let finished = match assembly.is_heavy() {
         false => assembly.finish(),
         true => task::spawn_blocking(move || assembly.finish())
             .await
             .map_err(|_| BuildError::Aborted)?,
     };
-    let body = body.map_err(BuildError::Compress)?;
-    let object = |body| NewObject {
+    let (body, failed) = finished.map_err(BuildError::Compress)?;
+    let object = |key: &String, body, content_encoding| NewObject {
         account: account.to_owned(),
         bucket: target.bucket.clone(),
-        key: plan.key.clone(),
+        key: key.clone(),
         body: vec![body],
-        content_encoding: target.compression.content_encoding(),
+        content_encoding,
     };
-    Ok(Built { objects: body.map(object).into_iter().collect(), records })
+    let failed = failed.into_iter().filter_map(|(output, lines)| {
+        let key = plan.error_keys.get(&output)?;
+        Some(object(key, Bytes::from(lines), None))
+    });
+    let mut objects: Vec<_> = failed.collect();
+    objects.extend(body.map(|body| object(&plan.key, body, target.compression.content_encoding())));
+    Ok(Built { objects, records })
 }
 
 /// The object of records that failed: a line each. It is neither compressed nor has it an extension.
@@ -146,44 +154,94 @@ fn write_failed(output: ErrorOutput, record: &StagedRecord, lines: &mut Vec<u8>)
     ProcessingFailed::new(&record.data, record.arrival, told, arn).write_line(lines);
 }
 
-/// An object that records are added to.
+/// An object that records are added to, and what fails on the way.
 struct Assembly {
     body: Compressor,
+    /// What is done to records first, if anything; whether they come apart, too.
+    processing: Option<(Arc<Processing>, bool)>,
+    /// When failures are said to have been: when the object was planned.
+    ended: UnixMillis,
+    failed: BTreeMap<ErrorOutput, Vec<u8>>,
+    written: u64,
     records: u64,
+    /// A record with its delimiter.
+    whole: Vec<u8>,
 }
 
 impl Assembly {
-    fn new(plan: &PlanRow, target: &Target) -> io::Result<Self> {
+    fn new(plan: &PlanRow, destination: &Destination, target: &Target) -> io::Result<Self> {
         let body = match target.compression {
             // Its size is known, so it need not grow.
             Compression::Uncompressed => Compressor::Plain(Vec::with_capacity(plan.bytes as usize)),
             compression => compression.begin(&plan.uuid)?,
         };
-        Ok(Assembly { body, records: 0 })
+        let processing = destination.processing.clone();
+        Ok(Assembly {
+            body,
+            processing: match plan.content {
+                Content::Source => processing.map(|own| (own, true)),
+                Content::Staged => processing.map(|own| (own, false)),
+                Content::Backup | Content::Failed { .. } => None,
+            },
+            ended: UnixMillis(plan.planned_ms),
+            failed: BTreeMap::new(),
+            written: 0,
+            records: 0,
+            whole: Vec::new(),
+        })
     }
 
     fn is_heavy(&self) -> bool {
-        !matches!(self.body, Compressor::Plain(_))
+        !matches!(self.body, Compressor::Plain(_)) || self.processing.is_some()
     }
 
     fn with(mut self, frame: Frame, records: Vec<StoredRecord>) -> io::Result<Self> {
         let mut written = Ok(());
         for record in records {
             self.records += 1;
-            frame.open(record, &mut |Incoming { data, .. }| {
+            frame.open(record, &mut |incoming| {
                 if written.is_ok() {
-                    written = self.body.write(&data);
+                    written = self.add(incoming);
                 }
             });
         }
         written.map(|()| self)
     }
 
-    /// The object, if there is anything in it.
-    fn finish(self) -> io::Result<Option<Bytes>> {
-        match self.records {
-            0 => Ok(None),
-            _ => self.body.finish().map(|body| Some(body.into())),
+    fn add(&mut self, Incoming { data, arrival, .. }: Incoming) -> io::Result<()> {
+        let Some((processing, comes_apart)) = self.processing.clone() else {
+            self.written += 1;
+            return self.body.write(&data);
+        };
+        let parts = match comes_apart {
+            true => processing.take_apart(&data),
+            false => Ok(vec![data.clone()]),
+        };
+        match parts {
+            Ok(parts) => {
+                for part in parts {
+                    self.whole.clear();
+                    processing.append(&part, &mut self.whole);
+                    self.written += 1;
+                    self.body.write(&self.whole)?;
+                }
+            }
+            Err(error) => {
+                let failure = Failure::of_processor(&error, self.ended);
+                let record = StagedRecord { arrival, data, failure: Some(failure) };
+                let lines = self.failed.entry(error.output).or_default();
+                write_failed(error.output, &record, lines);
+            }
         }
+        Ok(())
+    }
+
+    /// The object, if there is anything in it, and the lines of what failed.
+    fn finish(self) -> io::Result<(Option<Bytes>, BTreeMap<ErrorOutput, Vec<u8>>)> {
+        let body = match self.written {
+            0 => None,
+            _ => Some(self.body.finish()?.into()),
+        };
+        Ok((body, self.failed))
     }
 }

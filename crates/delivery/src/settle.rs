@@ -210,7 +210,17 @@ impl Owner {
         };
         PlanRow {
             key: target.key(&naming, error_output, &uuid, entropy),
-            error_keys: BTreeMap::new(),
+            error_keys: match content {
+                Content::Source => destination
+                    .failures()
+                    .iter()
+                    .map(|output| {
+                        let uuid = crate::destination::uuid(entropy);
+                        (*output, target.key(&naming, Some(*output), &uuid, entropy))
+                    })
+                    .collect(),
+                _ => BTreeMap::new(),
+            },
             parts: held.parts,
             content,
             destination: self.state.row.destination.clone(),

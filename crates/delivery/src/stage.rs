@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use stdx::UnixMillis;
+use stdx::{UnixMillis, task};
 use store::{ReadError, StoredRecord};
 use streams::SequenceNumber;
+use tokio::task::JoinError;
 
 use crate::buffer::Held;
 use crate::destination::{Destination, Function, uuid};
+use crate::frame::Frame;
 use crate::lambda::{self, Failed, Invocation, Sent, Verdict};
 use crate::limits::{
     EVENT_RECORD_BYTES, FUNCTION_ANSWER_BYTES_MAX, FUNCTION_WAIT, GIVES_UP_AFTER, STAGED_BYTES_MAX,
@@ -18,6 +20,7 @@ use crate::limits::{
 use crate::object::Frames;
 use crate::outside::{InvokeError, Invoked};
 use crate::owners::Shared;
+use crate::partition::PartitionKeys;
 use crate::plans::pause;
 use crate::prefix::ErrorOutput;
 use crate::reading::{Incoming, Reading};
@@ -70,10 +73,11 @@ pub(crate) struct Staged {
     pub(crate) outputs: BTreeMap<Output, Vec<StagedRecord>>,
 }
 
-/// A record's way so far.
+/// A record on its way, and its place among those that came out of one.
 struct Record {
     incoming: Incoming,
     position: u64,
+    within: usize,
 }
 
 /// Carries a batch through.
@@ -82,36 +86,83 @@ pub(crate) async fn run(
     stream: Arc<DeliveryStream>,
     batch: Batch,
 ) -> Result<Staged, ReadError> {
+    let Batch { held, frames, destination } = batch;
     // The records, the event and the answer.
-    let _room = shared.budget.take(3 * batch.held.bytes, false).await;
-    let mut records = Vec::new();
-    let mut reading = Reading::new(&shared.store, &batch.held.parts);
-    while let Some((log, page)) = reading.page().await? {
-        let frame = batch.frames.get(&log).copied().unwrap_or_default();
-        for stored in page {
-            let position = stored.position.0;
-            open(frame, stored, position, &mut records);
-        }
-    }
+    let _room = shared.budget.take(3 * held.bytes, false).await;
+    let now = shared.clock.service();
     let mut staging = Staging { outputs: BTreeMap::new(), bytes: 0 };
-    match &batch.destination.function {
+    let mut records = Vec::new();
+    let mut reading = Reading::new(&shared.store, &held.parts);
+    while let Some((log, page)) = reading.page().await? {
+        let frame = frames.get(&log).copied().unwrap_or_default();
+        let own = Arc::clone(&destination);
+        // Queries and decompression take a thread for longer than others may wait for it.
+        let apart = task::spawn_blocking(move || {
+            let (mut records, mut failed) = (Vec::new(), Vec::new());
+            page.into_iter().for_each(|one| {
+                take_apart(&own, (frame, one), now, (&mut records, &mut failed));
+            });
+            (records, failed)
+        });
+        let (more, failed) = apart.await.map_err(broken_off)?;
+        records.extend(more);
+        failed.into_iter().for_each(|(output, record)| staging.add(Output::Failed(output), record));
+    }
+    let mut ready = Vec::new();
+    match &destination.function {
         Some(function) => {
             for chunk in chunks(records) {
-                transform(&shared, &stream, function, chunk, &batch.destination, &mut staging)
-                    .await;
+                ready.extend(transform(&shared, &stream, function, chunk, &mut staging).await);
             }
         }
         None => {
-            for Record { incoming: Incoming { arrival, data, .. }, .. } in records {
-                staging.deliver(arrival, data, BTreeMap::new(), &batch.destination, &shared);
-            }
+            let plain = |Record { incoming: Incoming { data, arrival, .. }, .. }| Ready {
+                arrival,
+                data,
+                from_lambda: BTreeMap::new(),
+            };
+            ready.extend(records.into_iter().map(plain));
         }
     }
-    Ok(Staged { held: batch.held, outputs: staging.outputs })
+    let sorted = task::spawn_blocking(move || {
+        ready.into_iter().for_each(|ready| staging.sort(ready, &destination, now));
+        staging
+    });
+    let staging = sorted.await.map_err(broken_off)?;
+    Ok(Staged { held, outputs: staging.outputs })
 }
 
-fn open(frame: crate::frame::Frame, stored: StoredRecord, position: u64, into: &mut Vec<Record>) {
-    frame.open(stored, &mut |incoming| into.push(Record { incoming, position }));
+fn broken_off(_: JoinError) -> ReadError {
+    ReadError::Io("the work was broken off".to_owned())
+}
+
+/// Takes a record out of its frame and apart.
+fn take_apart(
+    destination: &Destination,
+    (frame, stored): (Frame, StoredRecord),
+    now: UnixMillis,
+    (records, failed): (&mut Vec<Record>, &mut Vec<(ErrorOutput, StagedRecord)>),
+) {
+    let (position, mut within) = (stored.position.0, 0);
+    frame.open(stored, &mut |Incoming { data, arrival, origin }| {
+        let parts = match &destination.processing {
+            Some(processing) => processing.take_apart(&data),
+            None => Ok(vec![data.clone()]),
+        };
+        match parts {
+            Ok(parts) => {
+                for data in parts {
+                    let incoming = Incoming { data, arrival, origin: origin.clone() };
+                    records.push(Record { incoming, position, within });
+                    within += 1;
+                }
+            }
+            Err(error) => {
+                let failure = Some(Failure::of_processor(&error, now));
+                failed.push((error.output, StagedRecord { arrival, data, failure }));
+            }
+        }
+    });
 }
 
 /// Records that fit into one event each time, in order.
@@ -143,9 +194,8 @@ async fn transform(
     stream: &DeliveryStream,
     function: &Function,
     records: Vec<Record>,
-    destination: &Destination,
     staging: &mut Staging,
-) {
+) -> Vec<Ready> {
     let sent: Vec<_> = records.into_iter().map(|record| to_send(stream, record)).collect();
     let (attempts, verdicts) = match event_bytes_of(&sent) > FUNCTION_ANSWER_BYTES_MAX as u64 {
         // One that no event can hold.
@@ -166,28 +216,32 @@ async fn transform(
             for Sent { arrival, data, .. } in sent {
                 staging.fail(arrival, data, failure(error.code, &error.message));
             }
-            return;
+            return Vec::new();
         }
     };
+    let (mut ready, mut bytes) = (Vec::new(), 0);
     for (Sent { arrival, data, .. }, verdict) in sent.into_iter().zip(verdicts) {
         match verdict {
             Verdict::Dropped => {}
             Verdict::Failed(failed) => {
                 staging.fail(arrival, data, failure(failed.code(), failed.message()));
             }
-            Verdict::Ok { data: answered, .. } if staging.is_full(&answered) => {
+            Verdict::Ok { data: answered, .. } if staging.is_full(bytes + answered.len()) => {
                 let message = "The function's answers are larger than one batch may be";
                 staging.fail(arrival, data, failure("Lambda.InvalidReturnFormat", message));
             }
-            Verdict::Ok { data, partition_keys } => {
-                staging.deliver(arrival, data, partition_keys, destination, shared);
+            Verdict::Ok { data, partition_keys: from_lambda } => {
+                bytes += data.len();
+                ready.push(Ready { arrival, data, from_lambda });
             }
         }
     }
+    staging.bytes += bytes;
+    ready
 }
 
 fn to_send(stream: &DeliveryStream, record: Record) -> Sent {
-    let Record { incoming: Incoming { data, arrival, origin }, position } = record;
+    let Record { incoming: Incoming { data, arrival, origin }, position, within } = record;
     // AWS's ids are sequence numbers and six digits.
     let sequence = origin.as_ref().map_or_else(
         || SequenceNumber {
@@ -198,7 +252,6 @@ fn to_send(stream: &DeliveryStream, record: Record) -> Sent {
         },
         |origin| origin.sequence,
     );
-    let within = origin.as_ref().and_then(|origin| origin.subsequence).unwrap_or(0);
     let source = origin.map(|origin| origin.metadata(arrival.0));
     Sent { id: format!("{sequence}{within:06}"), arrival, data, source }
 }
@@ -263,6 +316,13 @@ async fn ask(
     }
 }
 
+/// A record that is delivered, once it is known where.
+struct Ready {
+    arrival: UnixMillis,
+    data: Bytes,
+    from_lambda: BTreeMap<String, String>,
+}
+
 /// What becomes of a batch, as it becomes known.
 struct Staging {
     outputs: BTreeMap<Output, Vec<StagedRecord>>,
@@ -270,54 +330,45 @@ struct Staging {
 }
 
 impl Staging {
-    /// Whether a commit would be too large with this. What failed is always taken: it is no larger than
-    /// what came in.
-    fn is_full(&self, data: &Bytes) -> bool {
-        self.bytes + data.len() > STAGED_BYTES_MAX / 2
+    /// Whether a commit would be too large with so much more. What failed is always taken: it is no
+    /// larger than what came in.
+    fn is_full(&self, bytes: usize) -> bool {
+        self.bytes + bytes > STAGED_BYTES_MAX / 2
     }
 
-    fn deliver(
-        &mut self,
-        arrival: UnixMillis,
-        data: Bytes,
-        from_lambda: BTreeMap<String, String>,
-        destination: &Destination,
-        shared: &Shared,
-    ) {
-        let from_lambda = match destination.is_partitioned {
-            true => from_lambda,
-            false => BTreeMap::new(),
+    /// Puts a record where its partition keys say.
+    fn sort(&mut self, ready: Ready, destination: &Destination, now: UnixMillis) {
+        let Ready { arrival, data, from_lambda } = ready;
+        let keys = match &destination.partitioner {
+            None => Ok(PartitionKeys::default()),
+            Some(partitioner) => {
+                let from_query = match &destination.processing {
+                    Some(processing) => processing.partition_keys(&data, now),
+                    None => Ok(BTreeMap::new()),
+                };
+                let arrival = destination.data.zoned(arrival);
+                from_query.and_then(|own| partitioner.partition(&own, &from_lambda, &arrival))
+            }
         };
-        // Nothing asks a query yet.
-        let (queried, wanted) = destination.data.partition_keys();
-        let is_complete = queried.is_empty();
-        let keys =
-            wanted.iter().map(|key| Some(((*key).to_owned(), from_lambda.get(*key)?.clone())));
-        match keys.collect::<Option<BTreeMap<_, _>>>().filter(|_| is_complete) {
-            Some(from_lambda) => {
-                let output = Output::Partition { from_query: BTreeMap::new(), from_lambda };
+        match keys {
+            Ok(PartitionKeys { from_query, from_lambda }) => {
+                let output = Output::Partition { from_query, from_lambda };
                 self.add(output, StagedRecord { arrival, data, failure: None });
             }
-            None => {
-                let failure = Failure {
-                    code: "DynamicPartitioning.MetadataExtractionFailed".to_owned(),
-                    message: "Partition keys are missing in the record's metadata".to_owned(),
-                    attempts: 1,
-                    ended_ms: shared.clock.service().0,
-                    lambda_arn: destination.function.as_ref().map(|own| own.arn.clone()),
-                };
-                self.fail(arrival, data, failure);
+            Err(error) => {
+                let failure = Some(Failure::of_processor(&error, now));
+                self.add(Output::Failed(error.output), StagedRecord { arrival, data, failure });
             }
         }
     }
 
     fn fail(&mut self, arrival: UnixMillis, data: Bytes, failure: Failure) {
         let record = StagedRecord { arrival, data, failure: Some(failure) };
+        self.bytes += record.bytes();
         self.add(Output::Failed(ErrorOutput::Processing), record);
     }
 
     fn add(&mut self, output: Output, record: StagedRecord) {
-        self.bytes += record.bytes();
         self.outputs.entry(output).or_default().push(record);
     }
 }

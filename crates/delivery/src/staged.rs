@@ -7,6 +7,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use minicbor::{CborLen, Decode, Encode};
 use stdx::UnixMillis;
 
+use crate::process::ProcessingError;
+
 const DATA: u8 = 1;
 const FAILED: u8 = 2;
 const HEAD_BYTES: usize = 9;
@@ -30,6 +32,19 @@ pub(crate) struct Failure {
     /// The function, if one was involved.
     #[n(4)]
     pub(crate) lambda_arn: Option<String>,
+}
+
+impl Failure {
+    /// Of a processor that is no function.
+    pub(crate) fn of_processor(error: &ProcessingError, ended: UnixMillis) -> Self {
+        Failure {
+            code: error.code.to_owned(),
+            message: error.message.clone(),
+            attempts: 1,
+            ended_ms: ended.0,
+            lambda_arn: None,
+        }
+    }
 }
 
 /// A record as it was staged.

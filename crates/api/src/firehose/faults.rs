@@ -70,6 +70,9 @@ pub(super) fn to_fault(error: Error) -> Fault {
             faults::service_unavailable_exception(SLOW_DOWN)
         }
         Error::Unserved(_, Unserved::Type(destination)) => destination_not_served_yet(destination),
+        Error::Unserved(_, Unserved::Conversion) => {
+            destination_not_served_yet("objects in a converted format")
+        }
         error @ (Error::Corrupt(_) | Error::Commit(_) | Error::Unserved(..)) => {
             tracing::error!(%error, "an operation failed");
             Fault::internal()

@@ -208,6 +208,94 @@ async fn a_record_without_its_partition_key_goes_to_the_error_prefix() {
     assert_eq!(lines[0]["errorCode"], "DynamicPartitioning.MetadataExtractionFailed");
 }
 
+/// A destination with processors that are no function, as types and parameters.
+fn processed(processors: &[(&str, &[(&str, &str)])]) -> ExtendedS3DestinationDescription {
+    let parameter = |(name, value): &(&str, &str)| ProcessorParameter {
+        parameter_name: (*name).into(),
+        parameter_value: (*value).to_owned(),
+    };
+    let processor = |(kind, parameters): &(&str, &[(&str, &str)])| Processor {
+        r#type: (*kind).into(),
+        parameters: Some(parameters.iter().map(parameter).collect()),
+    };
+    let processors = Some(processors.iter().map(processor).collect());
+    ExtendedS3DestinationDescription {
+        processing_configuration: Some(ProcessingConfiguration { enabled: Some(true), processors }),
+        ..transforming(5)
+    }
+}
+
+#[tokio::test]
+async fn pure_processors_work_while_an_object_is_built() {
+    let fixture = fixture(function(ok)).await;
+    let clicks = fixture
+        .create(
+            "clicks",
+            processed(&[
+                ("RecordDeAggregation", &[("SubRecordType", "JSON")]),
+                ("AppendDelimiterToRecord", &[]),
+            ]),
+        )
+        .await;
+    fixture.put(&clicks, &["{\"a\":1}{\"a\":2}", "{\"a\":3}"]).await;
+    fixture.until_delivered(&clicks).await;
+    let objects = fixture.bucket.of("lake");
+    assert_eq!(objects.len(), 1);
+    assert_eq!(objects[0].1.body, b"{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n");
+}
+
+#[tokio::test]
+async fn what_does_not_decompress_goes_to_the_error_prefix_as_it_is() {
+    let fixture = fixture(function(ok)).await;
+    let processors = processed(&[("Decompression", &[("CompressionFormat", "GZIP")])]);
+    let clicks = fixture.create("clicks", processors).await;
+    fixture.put(&clicks, &["no GZIP;"]).await;
+    fixture.until_delivered(&clicks).await;
+    let objects = fixture.bucket.of("lake");
+    assert_eq!(objects.len(), 1);
+    assert!(objects[0].0.starts_with("errors/decompression-failed/"), "{}", objects[0].0);
+    assert_eq!(objects[0].1.body, b"no GZIP;");
+}
+
+#[tokio::test]
+async fn queries_make_partitions() {
+    let fixture = fixture(function(ok)).await;
+    let clicks = fixture
+        .create(
+            "clicks",
+            ExtendedS3DestinationDescription {
+                prefix: Some("s=!{partitionKeyFromQuery:s}/".to_owned()),
+                dynamic_partitioning_configuration: Some(DynamicPartitioningConfiguration {
+                    enabled: Some(true),
+                    ..DynamicPartitioningConfiguration::default()
+                }),
+                ..processed(&[
+                    (
+                        "MetadataExtraction",
+                        &[
+                            ("MetadataExtractionQuery", "{s: .symbol}"),
+                            ("JsonParsingEngine", "JQ-1.6"),
+                        ],
+                    ),
+                    ("AppendDelimiterToRecord", &[("Delimiter", ";")]),
+                ])
+            },
+        )
+        .await;
+    let records = ["{\"symbol\":\"A\"}", "{\"symbol\":\"B\"}", "none", "{\"symbol\":\"A\"}"];
+    fixture.put(&clicks, &records).await;
+    fixture.until_delivered(&clicks).await;
+    let objects = fixture.bucket.of("lake");
+    let body = |prefix: &str| {
+        let (_, stored) = objects.iter().find(|(key, _)| key.starts_with(prefix)).expect(prefix);
+        String::from_utf8(stored.body.clone()).expect("UTF-8")
+    };
+    assert_eq!(objects.len(), 3);
+    assert_eq!(body("s=A/"), "{\"symbol\":\"A\"};{\"symbol\":\"A\"};");
+    assert_eq!(body("s=B/"), "{\"symbol\":\"B\"};");
+    assert!(body("errors/metadata-extraction-failed/").contains("Non JSON record provided"));
+}
+
 /// A function that answers differently each time: every source record is delivered once, whatever
 /// answer it was that counted.
 #[tokio::test]
