@@ -6,11 +6,13 @@
 //! What the operations do is injected: this crate reaches no store and no listener.
 
 mod clock;
+mod deliveries;
 mod faults;
 mod statistics;
 
 use std::sync::Arc;
 
+use delivery::Delivery;
 use stdx::Entropy;
 use telemetry::Telemetry;
 use wire::{Call, Codec, Endpoint, Fault, ServiceProfile, Throttling, endpoint};
@@ -18,6 +20,10 @@ use wire::{Call, Codec, Endpoint, Fault, ServiceProfile, Throttling, endpoint};
 use crate::kinesis::InjectedFaults;
 
 pub use clock::{ClockReading, GetClock, MoveClock, MoveClockInput, VirtualClock};
+pub use deliveries::{
+    DeliveryInput, DeliveryStanding, DescribeDelivery, FlushDelivery, ListDeliveries,
+    ListedDeliveries, ObjectStanding, RedriveDelivery, Redriven,
+};
 pub use faults::{
     AddFault, AddedFault, FaultSpec, FaultStanding, ListFaults, ListedFaults, RemoveFaults,
     RemoveFaultsInput, RemovedFaults,
@@ -42,6 +48,8 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Answers the operator.
 pub struct Operator {
+    /// Deliveries.
+    pub delivery: Delivery,
     /// The service clock.
     pub clock: Arc<dyn VirtualClock>,
     /// Injected faults, where they are allowed.
@@ -61,6 +69,10 @@ impl Operator {
         vec![
             endpoint::<_, GetClock>(Arc::clone(&own)),
             endpoint::<_, MoveClock>(Arc::clone(&own)),
+            endpoint::<_, ListDeliveries>(Arc::clone(&own)),
+            endpoint::<_, DescribeDelivery>(Arc::clone(&own)),
+            endpoint::<_, FlushDelivery>(Arc::clone(&own)),
+            endpoint::<_, RedriveDelivery>(Arc::clone(&own)),
             endpoint::<_, AddFault>(Arc::clone(&own)),
             endpoint::<_, ListFaults>(Arc::clone(&own)),
             endpoint::<_, RemoveFaults>(Arc::clone(&own)),

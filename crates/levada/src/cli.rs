@@ -2,6 +2,7 @@
 //! of the configuration file: `crate::config` reads the keys, their defaults and their words off
 //! this declaration.
 
+mod deliver;
 mod operations;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use clap_complete::Shell;
 
 use crate::folder::default_folder;
 
+pub(crate) use deliver::{DeliverCommand, DeliverOne, DeliverStatus, DeliverTest};
 pub(crate) use operations::{Backup, Cat, Doctor, Du, Restore, Shown};
 
 /// A self-hosted, wire-compatible Amazon Kinesis.
@@ -45,6 +47,9 @@ pub(crate) enum Command {
     /// Make calls fail, wait or break off, to see what clients do then
     #[command(subcommand)]
     Fault(FaultCommand),
+    /// Show, test and hurry deliveries
+    #[command(subcommand)]
+    Deliver(DeliverCommand),
     /// Watch streams, consumers and operations: rates, latencies, errors, throttles
     Top(Top),
     /// Print the export lines that point AWS's tools here

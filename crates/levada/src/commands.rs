@@ -6,6 +6,7 @@ mod certs;
 pub(crate) mod clock;
 mod completions;
 mod config;
+mod deliver;
 mod doctor;
 mod du;
 mod env;
@@ -37,6 +38,7 @@ pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Status(options) => status::run(options).await,
         Command::Clock(options) => clock::run(&options).await,
         Command::Fault(options) => fault::run(options).await,
+        Command::Deliver(command) => deliver::run(command).await,
         Command::Top(options) => top::run(options).await,
         Command::Env(options) => env::run(&options),
         Command::Wait(options) => wait::run(&options).await,

@@ -1,10 +1,11 @@
-//! `levada demo`: a server, a stream, a stock ticker that puts and a consumer that shows, all
-//! through the public API.
+//! `levada demo`: a server, a stream, a stock ticker that puts, a consumer that shows, and a delivery
+//! into a bucket, all through the public API.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use model::firehose;
 use model::kinesis::{op, shapes};
 use stdx::{Clock, Entropy};
 use wire::Blob;
@@ -17,6 +18,13 @@ use crate::exit::Failure;
 const STREAM: &str = "ticker";
 const SHARDS: i32 = 4;
 const REGION: &str = "us-east-1";
+/// Where the ticker is delivered to, a folder for each symbol.
+const BUCKET: &str = "ticker";
+const DELIVERY_STREAM: &str = "ticker-to-bucket";
+/// How long a price waits for others before it becomes an object.
+const INTERVAL_SECONDS: i32 = 15;
+/// What has a query's partitions is at least this large.
+const OBJECT_MIB: i32 = 64;
 /// How often the consumer looks when nothing new was there.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const SYMBOLS: &[(&str, i64)] =
@@ -31,8 +39,13 @@ pub(crate) async fn run(options: Demo) -> Result<(), Failure> {
     };
     let (producer, consumer) = (client()?, client()?);
     create_stream(&producer).await?;
+    create_delivery(&producer, &options.serve.account).await?;
     let follow = Follow::begin(&consumer, STREAM, From::Latest).await?;
     tell_ready(&options.serve, &server, ready_after);
+    eprintln!(
+        "every {INTERVAL_SECONDS} s the ticker becomes objects, a folder for each symbol:\n  aws s3 ls \
+         --recursive s3://{BUCKET}/"
+    );
     let ended = tokio::select! {
         failed = produce(&producer, options.rate) => failed,
         failed = show(follow) => failed,
@@ -71,6 +84,63 @@ async fn await_active(client: &Client) -> Result<(), Failure> {
             return Ok(());
         }
         clock.sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Delivers the stream into a bucket, partitioned by symbol.
+async fn create_delivery(client: &Client, account: &str) -> Result<(), Failure> {
+    client.create_bucket(BUCKET).await.map_err(Failure::new)?;
+    let role_arn = format!("arn:aws:iam::{account}:role/demo");
+    let source = firehose::shapes::KinesisStreamSourceConfiguration {
+        kinesis_stream_arn: format!("arn:aws:kinesis:{REGION}:{account}:stream/{STREAM}"),
+        role_arn: role_arn.clone(),
+    };
+    let processors = [
+        ("MetadataExtraction", "MetadataExtractionQuery", "{symbol: .symbol}"),
+        ("AppendDelimiterToRecord", "Delimiter", "\\n"),
+    ];
+    let processors = processors.map(|(kind, name, value)| {
+        let parameter = |name: &str, value: &str| firehose::shapes::ProcessorParameter {
+            parameter_name: name.into(),
+            parameter_value: value.to_owned(),
+        };
+        let engine =
+            (kind == "MetadataExtraction").then(|| parameter("JsonParsingEngine", "JQ-1.6"));
+        let parameters = [parameter(name, value)].into_iter().chain(engine).collect();
+        firehose::shapes::Processor { r#type: kind.into(), parameters: Some(parameters) }
+    });
+    let destination = firehose::shapes::ExtendedS3DestinationConfiguration {
+        role_arn,
+        bucket_arn: format!("arn:aws:s3:::{BUCKET}"),
+        prefix: Some("symbol=!{partitionKeyFromQuery:symbol}/!{timestamp:yyyy/MM/dd}/".to_owned()),
+        error_output_prefix: Some("errors/!{firehose:error-output-type}/".to_owned()),
+        buffering_hints: Some(firehose::shapes::BufferingHints {
+            size_in_m_bs: Some(OBJECT_MIB),
+            interval_in_seconds: Some(INTERVAL_SECONDS),
+        }),
+        dynamic_partitioning_configuration: Some(
+            firehose::shapes::DynamicPartitioningConfiguration {
+                enabled: Some(true),
+                ..Default::default()
+            },
+        ),
+        processing_configuration: Some(firehose::shapes::ProcessingConfiguration {
+            enabled: Some(true),
+            processors: Some(processors.into()),
+        }),
+        ..Default::default()
+    };
+    let input = firehose::shapes::CreateDeliveryStreamInput {
+        delivery_stream_name: DELIVERY_STREAM.to_owned(),
+        delivery_stream_type: Some("KinesisStreamAsSource".into()),
+        kinesis_stream_source_configuration: Some(source),
+        extended_s3_destination_configuration: Some(destination),
+        ..Default::default()
+    };
+    match client.call_of::<firehose::op::CreateDeliveryStream>(&firehose::SERVICE, &input).await {
+        Ok(_) => Ok(()),
+        Err(ClientError::Fault(fault)) if fault.code == "ResourceInUseException" => Ok(()),
+        Err(error) => Err(Failure::new(error)),
     }
 }
 

@@ -361,6 +361,7 @@ fn services(
 ) -> Vec<Service> {
     let kinesis = Kinesis::endpoints(streams, token_key, entropy.clone(), injected.clone());
     let operator = Operator {
+        delivery: delivery.clone(),
         clock,
         injected: injected.clone(),
         operations: kinesis.iter().map(|endpoint| endpoint.info().name).collect(),
