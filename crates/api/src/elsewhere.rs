@@ -39,7 +39,6 @@ pub static ELSEWHERE: &[Elsewhere] = &[
     service("lambda", "Lambda", "LAMBDA"),
     service("logs", "CloudWatch Logs", "CLOUDWATCH_LOGS"),
     rest_xml(service("route53", "Route 53", "ROUTE_53")),
-    rest_xml(service("s3", "S3", "S3")),
     service("secretsmanager", "Secrets Manager", "SECRETS_MANAGER"),
     service("ses", "SES", "SESV2"),
     service("sns", "SNS", "SNS"),

@@ -15,6 +15,7 @@ mod objects;
 mod rows;
 mod tables;
 mod uploads;
+mod wire;
 
 #[cfg(test)]
 mod engine_tests;
@@ -32,6 +33,7 @@ pub use name::{ObjectName, is_bucket_name};
 pub use objects::{Attributes, Condition, Object, ObjectSink, Put};
 pub use rows::Checksum;
 pub use uploads::{CompletedPart, PartInfo, UploadInfo};
+pub use wire::{Caller, S3Service, Served, WireError};
 
 /// The embedded bucket; clones share it.
 #[derive(Clone)]

@@ -22,7 +22,7 @@ const ACCESS: &str = "levada::access";
 /// Where a line per change goes.
 const AUDIT: &str = "levada::audit";
 /// What the lines show that is not known.
-const UNKNOWN: &str = "-";
+pub(crate) const UNKNOWN: &str = "-";
 
 /// The span of a call.
 pub(crate) fn span(operation: Option<&OperationInfo>, ids: &Ids) -> Span {
@@ -51,20 +51,40 @@ impl Believed {
     }
 }
 
+/// What the lines say of a call.
+pub(crate) struct Line<'a> {
+    pub(crate) operation: &'a str,
+    pub(crate) resource: &'a str,
+    pub(crate) account: Option<&'a str>,
+    pub(crate) region: Option<&'a str>,
+    /// Who changed the control plane, if it was changed.
+    pub(crate) changed_by: Option<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    pub(crate) fn of(operation: Option<&'a OperationInfo>, believed: Option<&'a Believed>) -> Self {
+        let call = believed.map(|believed| &*believed.call);
+        let changes = operation.is_some_and(|operation| operation.access == Access::Mutate);
+        Line {
+            operation: operation.map_or(UNKNOWN, |operation| operation.name),
+            resource: believed.and_then(|own| own.resource.as_deref()).unwrap_or(UNKNOWN),
+            account: call.map(|call| &*call.account),
+            region: call.map(|call| &*call.region),
+            changed_by: call.filter(|_| changes).map(|call| &*call.principal),
+        }
+    }
+}
+
 /// Writes the lines of a call that is over.
 pub(crate) fn write(
-    operation: Option<&OperationInfo>,
-    believed: Option<&Believed>,
+    line: &Line<'_>,
     ids: &Ids,
     peer: &Peer,
     status: StatusCode,
     seen: Observation<'_>,
 ) {
-    let name = operation.map_or(UNKNOWN, |operation| operation.name);
-    let call = believed.map(|believed| &*believed.call);
-    let resource = believed.and_then(|believed| believed.resource.as_deref()).unwrap_or(UNKNOWN);
-    let account = call.map_or(UNKNOWN, |call| &call.account);
-    let region = call.map_or(UNKNOWN, |call| &call.region);
+    let Line { operation: name, resource, .. } = *line;
+    let (account, region) = (line.account.unwrap_or(UNKNOWN), line.region.unwrap_or(UNKNOWN));
     let fault = seen.fault.unwrap_or(UNKNOWN);
     let micros = seen.latency.as_micros() as u64;
     macro_rules! access {
@@ -91,7 +111,7 @@ pub(crate) fn write(
     } else {
         access!(debug);
     }
-    if let (Some(call), Some(OperationInfo { access: Access::Mutate, .. })) = (call, operation) {
+    if let Some(principal) = line.changed_by {
         tracing::info!(
             target: AUDIT,
             request_id = %ids.request_id,
@@ -99,7 +119,7 @@ pub(crate) fn write(
             resource,
             account,
             region,
-            principal = &*call.principal,
+            principal,
             status = status.as_u16(),
             fault,
             peer = %peer.ip,

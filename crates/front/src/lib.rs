@@ -7,6 +7,7 @@ mod body;
 mod budget;
 mod connection;
 mod dialect;
+mod handover;
 mod ids;
 mod inflate;
 mod journal;
@@ -23,6 +24,7 @@ mod tls;
 mod transport;
 mod view;
 
+pub use handover::{BodyError, HandedBody, Handled, Handler, Handling, Handover, StreamedBody};
 pub use listener::{Condition, CorsRule, Drained, Front, FrontConfig, Readiness};
 pub use routes::Service;
 pub use tls::{Certificates, CertificatesError};

@@ -25,6 +25,9 @@ pub const INFLATE_RATIO_MAX: usize = 100;
 pub const INFLATE_FREE_BYTES: usize = 64 * 1024;
 /// By how much a body of unknown length grows its hold on the budget.
 pub const BODY_STEP_BYTES: usize = 64 * 1024;
+/// What a body that is streamed holds of the budget: what whoever reads it gathers of it, and what waits
+/// in the connection's buffers.
+pub const STREAMED_BODY_BYTES: usize = 1024 * 1024;
 /// What is read and thrown away of a refused body, so that its sender sees the answer and not a
 /// reset connection.
 pub const DISCARD_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -16,6 +16,7 @@ use wire::{Elsewhere, Injector};
 
 use crate::budget::Budget;
 use crate::connection;
+use crate::handover::{Desk, Handover};
 use crate::limits::{
     ACCEPT_PAUSE, BODY_BUDGET_BYTES_DEFAULT, CONNECTIONS_MAX, DRAIN_MAX, LISTEN_BACKLOG,
 };
@@ -68,6 +69,8 @@ pub struct FrontConfig {
     pub limits: bool,
     /// What befalls calls, where somebody tests failures.
     pub injector: Option<Arc<dyn Injector>>,
+    /// A service whose requests are handed over as streams.
+    pub handover: Option<Handover>,
 }
 
 impl FrontConfig {
@@ -82,6 +85,7 @@ impl FrontConfig {
             elsewhere: &[],
             limits: false,
             injector: None,
+            handover: None,
         }
     }
 }
@@ -99,7 +103,8 @@ pub(crate) enum Phase {
 /// What all connections share.
 pub(crate) struct Shared {
     pub(crate) routes: Routes,
-    pub(crate) authority: Authority,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) desk: Option<Desk>,
     pub(crate) readiness: Readiness,
     pub(crate) telemetry: Telemetry,
     pub(crate) clock: Clock,
@@ -124,7 +129,7 @@ impl Shared {
     /// Whether scripts of other origins get an answer.
     pub(crate) fn answers_browsers(&self) -> bool {
         match self.cors {
-            CorsRule::WhenSigned => matches!(self.authority, Authority::SigV4(_)),
+            CorsRule::WhenSigned => matches!(*self.authority, Authority::SigV4(_)),
             CorsRule::Always => true,
             CorsRule::Never => false,
         }
@@ -169,7 +174,7 @@ impl Front {
     pub fn bind(
         config: &FrontConfig,
         services: Vec<Service>,
-        authority: Authority,
+        authority: impl Into<Arc<Authority>>,
         readiness: Readiness,
         telemetry: Telemetry,
         clock: Clock,
@@ -186,7 +191,8 @@ impl Front {
         let connections = telemetry.gauge("connections", "Open connections.");
         let shared = Shared {
             routes: Routes::new(services, config.elsewhere, &telemetry),
-            authority,
+            authority: authority.into(),
+            desk: config.handover.clone().map(|handover| Desk::new(handover, &telemetry)),
             readiness,
             clock,
             entropy,

@@ -40,6 +40,14 @@ pub(crate) fn find(shared: &Shared, peer: IpAddr, head: &Parts) -> Result<Page, 
     }
 }
 
+/// Whether a head asks for one of the pages.
+pub(crate) fn is_page(head: &Parts) -> bool {
+    match head.uri.path() {
+        "/health/live" | "/health/ready" | "/metrics" => true,
+        path => path == "/" && is_browser(&head.headers),
+    }
+}
+
 /// Whether this is a browser asking whether it may send another origin's request.
 fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::OPTIONS && headers.contains_key("origin")

@@ -21,9 +21,10 @@ use wire::{Access, Answer, Call, Codec, Fate, Fault, OperationInfo, Resource, Se
 use crate::body::{Allowance, Received, Unread, discard, receive};
 use crate::connection::Peer;
 use crate::dialect::Dialect;
+use crate::handover::BodyError;
 use crate::ids::Ids;
 use crate::inflate;
-use crate::journal::{self, Believed};
+use crate::journal::{self, Believed, Line};
 use crate::limits::{DISCARD_BYTES_MAX, UNPROVEN_BODY_BYTES_MAX};
 use crate::listener::Shared;
 use crate::pages;
@@ -45,19 +46,25 @@ pub(crate) async fn answer<B>(
     request: Request<B>,
 ) -> Response<AnswerBody>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Body<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: Into<BodyError>,
 {
     let in_flight = peer.activity.begin();
     let started = shared.clock.monotonic();
     let ids = Ids::new(&shared.entropy);
     let (head, mut body) = request.into_parts();
-    let mut response = if head.method == Method::POST {
-        answer_call(shared, peer, &head, &mut body, &ids, started).await
-    } else {
-        answer_page(shared, peer, &head, &ids)
-    };
     let is_preflight = head.method == Method::OPTIONS;
-    if !is_preflight && shared.answers_browsers() && head.headers.contains_key(ORIGIN) {
+    let has_origin = head.headers.contains_key(ORIGIN);
+    let mut response = match &shared.desk {
+        Some(desk) if desk.takes(shared, &head) => {
+            desk.answer(shared, peer, Request::from_parts(head, body), &ids, started).await
+        }
+        _ if head.method == Method::POST => {
+            answer_call(shared, peer, &head, &mut body, &ids, started).await
+        }
+        _ => answer_page(shared, peer, &head, &ids),
+    };
+    if !is_preflight && shared.answers_browsers() && has_origin {
         allow_origin(response.headers_mut());
     }
     response.body_mut().in_flight = Some(in_flight);
@@ -434,5 +441,5 @@ fn account(request: &CallRequest<'_>, status: StatusCode, seen: Observation<'_>)
     }
     let operation = request.operation.map(|operation| operation.info);
     let CallRequest { believed, ids, peer, .. } = request;
-    journal::write(operation, believed.as_ref(), ids, peer, status, seen);
+    journal::write(&Line::of(operation, believed.as_ref()), ids, peer, status, seen);
 }

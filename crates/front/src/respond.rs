@@ -12,6 +12,7 @@ use wire::{Fault, Frames, Instead};
 
 use crate::connection::InFlight;
 use crate::dialect::Dialect;
+use crate::handover::{BodyError, HandedBody};
 use crate::ids::Ids;
 use crate::precedence::Verdict;
 
@@ -105,6 +106,8 @@ enum Content {
     Whole(Option<Bytes>),
     /// Frames, and what ends them when the server stops.
     Events(Frames, Ending),
+    /// Whatever somebody streams.
+    Handed(HandedBody),
     /// There is none: whoever would send it breaks the connection.
     Silence,
 }
@@ -122,6 +125,10 @@ impl AnswerBody {
         AnswerBody { content: Content::Events(frames, ending), in_flight: None }
     }
 
+    pub(crate) fn handed(body: HandedBody) -> Self {
+        AnswerBody { content: Content::Handed(body), in_flight: None }
+    }
+
     /// The body of an answer that must not be sent.
     pub(crate) fn silence() -> Self {
         AnswerBody { content: Content::Silence, in_flight: None }
@@ -134,14 +141,14 @@ impl AnswerBody {
     pub(crate) fn bytes(&self) -> u64 {
         match &self.content {
             Content::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
-            Content::Events(..) | Content::Silence => 0,
+            Content::Events(..) | Content::Handed(_) | Content::Silence => 0,
         }
     }
 }
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
@@ -149,6 +156,7 @@ impl Body for AnswerBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.content {
             Content::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Content::Handed(body) => body.as_mut().poll_frame(context),
             Content::Silence => Poll::Ready(None),
             // The ending first: frames that are always ready must not outlive the server.
             Content::Events(frames, ending) => match ending.as_mut().poll(context) {
@@ -165,13 +173,17 @@ impl Body for AnswerBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.content, Content::Whole(None) | Content::Silence)
+        match &self.content {
+            Content::Handed(body) => body.is_end_stream(),
+            content => matches!(content, Content::Whole(None) | Content::Silence),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Whole(_) | Content::Silence => SizeHint::with_exact(self.bytes()),
             Content::Events(..) => SizeHint::default(),
+            Content::Handed(body) => body.size_hint(),
         }
     }
 }

@@ -38,6 +38,31 @@ impl Authority {
         Authority::None(Arc::new(Identity::root(account)))
     }
 
+    /// The secret of a key, for a protocol whose signatures go on through the body and are verified
+    /// where that is read; `None` if nobody has the key.
+    pub fn secret_of(&self, access_key_id: &str) -> Option<&str> {
+        match self {
+            Authority::SigV4(ring) => ring.secret_of(access_key_id),
+            Authority::None(_) => None,
+        }
+    }
+
+    /// Whom a key stands for, once its signature is proven.
+    pub fn holder_of(&self, access_key_id: &str) -> Option<Arc<Identity>> {
+        match self {
+            Authority::SigV4(ring) => ring.holder_of(access_key_id),
+            Authority::None(identity) => Some(Arc::clone(identity)),
+        }
+    }
+
+    /// Whom a request without a signature speaks for: somebody only if nobody has to sign.
+    pub fn anyone(&self) -> Option<Arc<Identity>> {
+        match self {
+            Authority::SigV4(_) => None,
+            Authority::None(identity) => Some(Arc::clone(identity)),
+        }
+    }
+
     /// Everything that can be said from the headers alone.
     ///
     /// # Errors

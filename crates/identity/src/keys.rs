@@ -115,6 +115,14 @@ impl KeyRing {
         KeyRing { keys, derived: RwLock::default(), decoy_secret }
     }
 
+    pub(crate) fn secret_of(&self, access_key_id: &str) -> Option<&str> {
+        self.keys.get(access_key_id).map(|key| key.secret.as_str())
+    }
+
+    pub(crate) fn holder_of(&self, access_key_id: &str) -> Option<Arc<Identity>> {
+        self.keys.get(access_key_id).map(|key| Arc::clone(&key.identity))
+    }
+
     /// Whether a presented key could be proven at all: known, and with a token exactly if it is a
     /// temporary one. Cheap; asked before a large body is read (row 12 of
     /// `facts/security.md` § 1.3).

@@ -25,6 +25,7 @@ use wire::Injector;
 
 use crate::development::{self, Movable};
 use crate::folder::{ENDPOINT_FILE, ROOT_KEY_FILE, decode_key, encode_key};
+use crate::embedded;
 use crate::outside::{EmbeddedObjects, Lambda, OutsideFunctions, OutsideObjects, S3Location};
 use crate::tls::{self, Renewal, Tls, TlsError};
 
@@ -214,6 +215,9 @@ impl Server {
             is_development: config.development,
             moving: tokio::sync::Mutex::default(),
         });
+        let authority = Arc::new(authority(&config, &root_key, &entropy));
+        let own = bucket::Bucket::new(store.clone(), clock.clone(), entropy.clone());
+        let handover = embedded::handover(own, Arc::clone(&authority));
         let engines = (streams, delivery);
         let services = services(engines, token_key, clock_moved, &injected, &telemetry, &entropy);
         let front = Front::bind(
@@ -222,11 +226,12 @@ impl Server {
                 elsewhere: api::elsewhere::ELSEWHERE,
                 limits: config.limits,
                 body_budget_bytes: store::limits::body_bytes(memory_bytes),
+                handover: Some(handover),
                 injector: injected.map(|injected| -> Arc<dyn Injector> { injected }),
                 ..FrontConfig::new(config.listen)
             },
             services,
-            authority(&config, &root_key, &entropy),
+            authority,
             readiness(&store, &clock, &telemetry),
             telemetry,
             clock.clone(),

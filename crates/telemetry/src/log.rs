@@ -27,8 +27,9 @@ pub fn check_filter(filter: &str) -> Result<(), String> {
 /// Starts logging to standard error, in colour only on a terminal and without `NO_COLOR`. Does
 /// nothing if a log was started already: a test may start several servers in one process.
 pub fn start_log(format: LogFormat, filter: &str) {
-    let filter =
-        EnvFilter::try_new(filter).unwrap_or_else(|_checked_before| EnvFilter::new(FILTER_DEFAULT));
+    // The crate that reads S3's protocol logs every refusal as an error; the access log has them.
+    let filter = EnvFilter::try_new(format!("s3s=off,{filter}"))
+        .unwrap_or_else(|_checked_before| EnvFilter::new(FILTER_DEFAULT));
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -11,7 +11,7 @@ use crate::folder;
 
 /// The services that this binary answers for, as SDKs spell them in `AWS_ENDPOINT_URL_…`. The
 /// plain `AWS_ENDPOINT_URL` would divert every service of a process.
-const SERVICES: &[&str] = &["KINESIS", "FIREHOSE", "CLOUDWATCH", "STS"];
+const SERVICES: &[&str] = &["KINESIS", "FIREHOSE", "CLOUDWATCH", "STS", "S3"];
 
 /// What would beat the variables that are set.
 const UNSET: &[&str] = &["AWS_SESSION_TOKEN", "AWS_PROFILE"];
