@@ -11,8 +11,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONNECTION;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use identity::{Authority, Identity};
@@ -30,8 +31,8 @@ use crate::limits::{
 };
 use crate::listener::Shared;
 use crate::pages;
-use crate::respond::{AnswerBody, Refusal, refusal_response};
-use crate::routes::Routes;
+use crate::respond::{AnswerBody, Ending, Refusal, refusal_response};
+use crate::routes::{Routes, SMITHY_PROTOCOL, TARGET};
 
 /// Why a streamed body breaks off.
 pub type BodyError = Box<dyn Error + Send + Sync>;
@@ -66,6 +67,8 @@ pub struct Handover {
     /// Its name in credential scopes. Where nobody has to sign, requests that nothing else answers are its
     /// own, too.
     pub signing_name: &'static str,
+    /// Whether a request is its own although no scope says so: by a signature of an older kind.
+    pub also: fn(&Parts) -> bool,
     /// Its operations, which metrics tell apart.
     pub operations: &'static [&'static str],
     /// Those of them that change the control plane, of which the audit is told.
@@ -95,14 +98,14 @@ impl Desk {
 
     /// Whether a request is to be handed over.
     pub(crate) fn takes(&self, shared: &Shared, head: &Parts) -> bool {
-        let named = ["x-amz-target", "smithy-protocol"];
-        if head.method == Method::OPTIONS
-            || named.iter().any(|name| head.headers.contains_key(*name))
-        {
+        // First what nearly every call has.
+        let is_named = |name| head.headers.contains_key(name);
+        if is_named(&TARGET) || head.method == Method::OPTIONS || is_named(&SMITHY_PROTOCOL) {
             return false;
         }
         match Routes::claimed(head) {
             Some(service) => service == self.handover.signing_name,
+            None if (self.handover.also)(head) => true,
             None => matches!(*shared.authority, Authority::None(_)) && is_plain(head),
         }
     }
@@ -128,7 +131,7 @@ impl Desk {
                 return refusal_response(&BUSY, Dialect::RestXml, &head.headers, ids);
             }
         }
-        let path = head.uri.path().to_owned();
+        let (path, version) = (head.uri.path().to_owned(), head.version);
         let waits = head.headers.contains_key(http::header::EXPECT);
         let body = StreamedBody::new(body, hold, shared.clock.clone());
         let mut left = body.clone();
@@ -139,6 +142,10 @@ impl Desk {
             discard(&mut left, &shared.clock).await;
         }
         let (mut head, body) = response.into_parts();
+        if version < Version::HTTP_2 && !left.is_end_stream() {
+            // What was not read stands in the way of the next request.
+            head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         head.headers.insert("x-amz-request-id", ids.request_id_header());
         head.headers.insert("x-amz-id-2", ids.extended_header());
         let seen = Observation {
@@ -195,7 +202,7 @@ struct Streamed {
     /// Time spent in waiting for the sender, all in all.
     waited: Duration,
     /// Since when it is waited, and what ends that.
-    waiting: Option<(Duration, Pin<Box<dyn Future<Output = ()> + Send>>)>,
+    waiting: Option<(Duration, Ending)>,
     bytes: u64,
     /// Nobody wants more of it, or there is none.
     ended: bool,

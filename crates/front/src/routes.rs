@@ -13,8 +13,8 @@ use crate::view::{Headers, view_of};
 
 /// The header that says which protocol a path is of. A header is looked up by a name made beforehand:
 /// text would be parsed each time.
-static SMITHY_PROTOCOL: HeaderName = HeaderName::from_static("smithy-protocol");
-static TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+pub(crate) static SMITHY_PROTOCOL: HeaderName = HeaderName::from_static("smithy-protocol");
+pub(crate) static TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const RPC_V2_CBOR: &[u8] = b"rpc-v2-cbor";
 const FORM: &str = "application/x-www-form-urlencoded";
 

@@ -28,6 +28,7 @@ mod commands;
 mod config;
 mod demo;
 mod development;
+mod embedded;
 mod exit;
 mod folder;
 mod notify;

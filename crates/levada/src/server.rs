@@ -24,8 +24,8 @@ use tokio::task::JoinHandle;
 use wire::Injector;
 
 use crate::development::{self, Movable};
-use crate::folder::{ENDPOINT_FILE, ROOT_KEY_FILE, decode_key, encode_key};
 use crate::embedded;
+use crate::folder::{ENDPOINT_FILE, ROOT_KEY_FILE, decode_key, encode_key};
 use crate::outside::{EmbeddedObjects, Lambda, OutsideFunctions, OutsideObjects, S3Location};
 use crate::tls::{self, Renewal, Tls, TlsError};
 

@@ -17,7 +17,7 @@ pub type WireError = Box<dyn Error + Send + Sync>;
 type Reading = Pin<Box<dyn Future<Output = Result<Bytes, BlobError>> + Send>>;
 
 /// A range of an object, read piece by piece as it is asked for: at most one piece is in memory.
-pub struct DownloadBody {
+pub(super) struct DownloadBody {
     pin: Arc<BlobPin>,
     rest: Range<u64>,
     reading: Option<Reading>,

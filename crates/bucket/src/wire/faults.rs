@@ -75,6 +75,27 @@ fn words(error: &BucketError) -> (S3ErrorCode, String) {
                 format!("Part number must be an integer between 1 and {PARTS_MAX}, inclusive");
             return (S3ErrorCode::InvalidArgument, message);
         }
+        error => inability(error),
+    };
+    (code, format!("{message}{}", detail(error)))
+}
+
+/// The numbers behind a refusal.
+fn detail(error: &BucketError) -> String {
+    match error {
+        BucketError::KeyLength(bytes @ 1..) => {
+            format!(" ({bytes} bytes of at most {KEY_BYTES_MAX})")
+        }
+        BucketError::MetadataTooLarge(bytes) => {
+            format!(" ({bytes} bytes of at most {METADATA_BYTES_MAX})")
+        }
+        _ => String::new(),
+    }
+}
+
+/// What does not depend on the request alone.
+fn inability(error: &BucketError) -> (S3ErrorCode, &'static str) {
+    match error {
         BucketError::PreconditionFailed => (
             S3ErrorCode::PreconditionFailed,
             "At least one of the pre-conditions you specified did not hold",
@@ -95,20 +116,8 @@ fn words(error: &BucketError) -> (S3ErrorCode, String) {
         BucketError::Damaged(_) => {
             (S3ErrorCode::InternalError, "What was stored is damaged, and is not served.")
         }
-        BucketError::Unavailable(_) => {
-            (S3ErrorCode::ServiceUnavailable, "It cannot be done now. Please try again.")
-        }
-    };
-    let detail = match error {
-        BucketError::KeyLength(bytes @ 1..) => {
-            format!(" ({bytes} bytes of at most {KEY_BYTES_MAX})")
-        }
-        BucketError::MetadataTooLarge(bytes) => {
-            format!(" ({bytes} bytes of at most {METADATA_BYTES_MAX})")
-        }
-        _ => String::new(),
-    };
-    (code, format!("{message}{detail}"))
+        _ => (S3ErrorCode::ServiceUnavailable, "It cannot be done now. Please try again."),
+    }
 }
 
 /// A body that did not come as it was promised.

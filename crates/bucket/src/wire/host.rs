@@ -12,7 +12,7 @@ impl S3Host for Localhost {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
         let own = |domain: &&str| name.strip_suffix(*domain).filter(|bucket| !bucket.is_empty());
-        let bucket = DOMAINS.iter().find_map(|domain| own(&domain));
+        let bucket = DOMAINS.iter().find_map(own);
         Ok(match bucket.filter(|bucket| *bucket != "s3") {
             Some(bucket) => VirtualHost::new(&name[bucket.len() + 1..]).with_bucket(bucket),
             None => VirtualHost::new(host),

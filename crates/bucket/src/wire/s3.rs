@@ -45,6 +45,12 @@ fn region<T>(request: &S3Request<T>) -> String {
     region.unwrap_or_else(|| REGION_DEFAULT.to_owned())
 }
 
+/// The bytes of a body, before it was put into chunks.
+fn length_of(headers: &HeaderMap) -> Option<u64> {
+    let decoded = header(headers, "x-amz-decoded-content-length");
+    decoded.or_else(|| header(headers, "content-length"))?.parse().ok()
+}
+
 fn ok<T>(output: T) -> S3Result<S3Response<T>> {
     Ok(S3Response::new(output))
 }
@@ -63,7 +69,7 @@ impl Operations {
     ) -> S3Result<(ObjectSink, Option<Sum>)> {
         let mut sums = Sums::stated(headers)?;
         let mut sink = self.bucket.sink();
-        let (mut bytes, expected) = (0, header(headers, "content-length"));
+        let (mut bytes, expected) = (0, length_of(headers));
         if let Some(mut body) = body {
             while let Some(piece) = body.next().await {
                 let piece = piece.map_err(|error| faults::of_body(&error))?;
@@ -72,7 +78,7 @@ impl Operations {
                 sink.write(&piece).await?;
             }
         }
-        if expected.is_some_and(|expected| expected.parse() != Ok(bytes)) {
+        if expected.is_some_and(|expected| expected != bytes) {
             return Err(faults::of_body(&"Incomplete"));
         }
         let sum = sums.verify(sink.md5(), trailers)?;
@@ -226,7 +232,7 @@ impl S3 for Operations {
             created => created?,
         }
         let location = Some(format!("/{bucket}"));
-        ok(CreateBucketOutput { location, ..CreateBucketOutput::default() })
+        ok(CreateBucketOutput { location })
     }
 
     async fn delete_bucket(
@@ -322,13 +328,13 @@ impl S3 for Operations {
         let name = ObjectName::new(&account, &input.bucket, &input.key)?;
         let condition = condition(input.if_match.take(), input.if_none_match.as_ref())?;
         self.bucket.precheck(&name, &condition)?;
-        let length = input.content_length.ok_or_else(|| {
+        let length = length_of(&request.headers).ok_or_else(|| {
             wrong(
                 S3ErrorCode::MissingContentLength,
                 "You must provide the Content-Length HTTP header.",
             )
         })?;
-        if length as u64 > PUT_BYTES_MAX {
+        if length > PUT_BYTES_MAX {
             return Err(BucketError::TooLarge.into());
         }
         let attributes = without_chunked(attributes_of!(input));

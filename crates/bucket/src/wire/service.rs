@@ -103,7 +103,11 @@ impl S3Service {
 /// Takes a presigned URL's signature out of it: nobody asks for one.
 fn strip_query(head: &mut http::request::Parts) {
     let Some(query) = head.uri.query() else { return };
-    let is_own = |part: &&str| !part.to_ascii_lowercase().starts_with("x-amz-");
+    let signs = ["x-amz-", "awsaccesskeyid=", "signature=", "expires="];
+    let is_own = |part: &&str| {
+        let part = part.to_ascii_lowercase();
+        !signs.iter().any(|own| part.starts_with(own))
+    };
     let kept: Vec<&str> = query.split('&').filter(is_own).collect();
     let path = head.uri.path();
     let rest = match kept.is_empty() {
