@@ -18,3 +18,12 @@ pub fn streams_decoder(name: &str, bytes: &[u8]) {
     let decoder = streams::decoders::DECODERS.iter().find(|(own, _)| *own == name);
     (decoder.expect("a decoder of this name").1)(bytes);
 }
+
+/// Runs an entry of format conversion's.
+///
+/// # Panics
+/// As [`store_decoder`].
+pub fn convert_entry(name: &str, bytes: &[u8]) {
+    let entry = convert::fuzzing::ENTRIES.iter().find(|(own, _)| *own == name);
+    (entry.expect("an entry of this name").1)(bytes);
+}

@@ -98,6 +98,9 @@ impl Converter {
     /// # Errors
     /// Why the record is not in the file; nothing of it is then.
     pub fn push(&mut self, record: &[u8]) -> Result<u64, RecordFailure> {
+        if record.iter().all(u8::is_ascii_whitespace) {
+            return Err(RecordFailure::blank());
+        }
         self.tape.read(record).map_err(|words| RecordFailure::unparsable(&words))?;
         self.marks.clear();
         self.marks.extend(self.shredder.leaves.iter().map(|leaf| leaf.mark()));

@@ -40,6 +40,19 @@ impl RecordFailure {
         RecordFailure { kind: FailureKind::MalformedData, message }
     }
 
+    /// Of a record that is blank.
+    pub(crate) fn blank() -> Self {
+        let message = "The record was empty or contained only whitespace.".to_owned();
+        RecordFailure { kind: FailureKind::MalformedData, message }
+    }
+
+    /// Of a record that is a number, a word or a string.
+    pub(crate) fn primitive() -> Self {
+        let message = "The input JSON contained a primitive at the top level. \
+                       The top level must be an object or array.";
+        RecordFailure { kind: FailureKind::MalformedData, message: message.to_owned() }
+    }
+
     /// What Java says of text that is no number.
     pub(crate) fn for_input(text: &str) -> Self {
         RecordFailure::mismatch(format_args!("For input string: \"{text}\""))

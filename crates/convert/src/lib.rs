@@ -25,6 +25,8 @@ mod column_type;
 mod converter;
 mod decimal;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod joda;
 mod leaf;
 pub mod limits;

@@ -36,6 +36,7 @@ impl Shredder {
         self.places.clear();
         if value.kind() != Kind::Object {
             return Err(match self.rules {
+                _ if !value.is_nested() => RecordFailure::primitive(),
                 Deserializer::OpenX(_) => not_an_object(value),
                 Deserializer::Hive(_) => RecordFailure::mismatch(
                     "java.io.IOException: Start token not found where expected",

@@ -88,8 +88,6 @@ fn what_cannot_fit_fails_the_record() {
             "org.openx.data.jsonserde.json.JSONArray cannot be cast to java.lang.Integer",
         ),
         (r#"{"person":{"age":true}}"#, "java.lang.Boolean cannot be cast to java.lang.Integer"),
-        ("42", "Data is not JSONObject  but java.lang.Long with value 42"),
-        (r#""text""#, "Data is not JSONObject  but java.lang.String with value text"),
         (
             r#"[{"id": 1}]"#,
             r#"Data is not JSONObject  but org.openx.data.jsonserde.json.JSONArray with value [{"id":1}]"#,
@@ -97,6 +95,27 @@ fn what_cannot_fit_fails_the_record() {
     ];
     for (record, expected) in rows {
         assert_eq!(outcome(TABLE, &open_x(), record), format!("{MALFORMED}{expected}"), "{record}");
+    }
+}
+
+/// AWS's published words.
+#[test]
+fn records_without_an_object() {
+    const PRIMITIVE: &str = "DataFormatConversion.MalformedData: The input JSON contained a primitive \
+                             at the top level. The top level must be an object or array.";
+    const BLANK: &str = "DataFormatConversion.MalformedData: The record was empty or contained only \
+                         whitespace.";
+    for (record, expected) in [
+        ("42", PRIMITIVE),
+        (r#""text""#, PRIMITIVE),
+        ("null", PRIMITIVE),
+        (r#"{"id":1}true"#, PRIMITIVE),
+        ("", BLANK),
+        (" \r\n\t", BLANK),
+    ] {
+        for options in [open_x(), super::hive()] {
+            assert_eq!(outcome(TABLE, &options, record), expected, "{record}");
+        }
     }
 }
 

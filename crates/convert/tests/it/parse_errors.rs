@@ -4,8 +4,7 @@ use super::{hive, open_x, outcome};
 
 /// Records, and what is wrong with them.
 const BROKEN: &[(&str, &str)] = &[
-    ("", "No content to map due to end-of-input\n at [Source: record; line: 1, column: 1]"),
-    (" \n", "No content to map due to end-of-input\n at [Source: record; line: 1, column: 1]"),
+    ("\u{feff}", "No content to map due to end-of-input\n at [Source: record; line: 1, column: 1]"),
     (
         "this is not json at all\n",
         "Unrecognized token 'this': was expecting ('true', 'false' or 'null')\n at [Source: record; line: 1, column: 6]",
