@@ -12,6 +12,7 @@ use streams::{Streams, World};
 use tokio::sync::Notify;
 
 use crate::budget::Budget;
+use crate::catalog::{Catalog, Tables};
 use crate::destination::Destination;
 use crate::error::Error;
 use crate::intake;
@@ -94,7 +95,7 @@ impl Delivery {
         clock: Clock,
         entropy: Entropy,
         config: Config,
-        (objects, functions): (Arc<dyn ObjectStore>, Arc<dyn Functions>),
+        (objects, functions, catalog): (Arc<dyn ObjectStore>, Arc<dyn Functions>, Arc<dyn Catalog>),
     ) -> Result<Self, Error> {
         let mut directory = BTreeMap::new();
         let rows = store.table::<tables::DeliveryStreams>().scan();
@@ -110,6 +111,7 @@ impl Delivery {
             config,
             objects,
             functions,
+            tables: Tables::new(catalog, clock.clone()),
             budget: Budget::new(BUILD_BYTES_MAX),
         });
         let owners = Owners::default();
@@ -119,6 +121,11 @@ impl Delivery {
         let inner = Arc::new(Inner { store, clock, config, pending, shared, owners, directory });
         task::spawn(transitions::run(Arc::downgrade(&inner)));
         Ok(Delivery(inner))
+    }
+
+    /// The tables that records are converted into.
+    pub fn tables(&self) -> &Tables {
+        &self.0.shared.tables
     }
 
     /// The service's time.

@@ -4,6 +4,7 @@
 mod attempt;
 mod budget;
 pub mod buffer;
+mod catalog;
 mod compress;
 mod deaggregate;
 mod decompress;
@@ -43,6 +44,7 @@ mod traffic;
 mod transitions;
 mod work;
 
+pub use catalog::{Catalog, CatalogError, TableName, Tables};
 pub use compress::{Compression, Compressor};
 pub use deaggregate::{Parts, SubRecords};
 pub use destination::{Destination, Function, Target, Unserved, time_zone};

@@ -43,6 +43,14 @@ pub const XERIAL_BLOCK_BYTES: usize = 32 * 1024;
 /// Bytes that one block of a Hadoop Snappy stream holds (Hadoop's default buffer of 256 KiB, less the
 /// room that its compressor keeps for incompressible data).
 pub const HADOOP_BLOCK_BYTES: usize = 256 * 1024 - (256 * 1024 / 6 + 32);
+/// How old what is known of a table may be: a change of the latest version is seen after this. Ours.
+pub const TABLE_AGE_MAX: Duration = Duration::from_secs(60);
+/// Tables that are remembered. Ours.
+pub const TABLES_MAX: usize = 1_000;
+/// Bytes of one document about tables. Ours; the quota of Glue for a table is 400 KB.
+pub const TABLE_DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Documents about tables in a folder. Ours.
+pub const TABLE_DOCUMENTS_MAX: usize = 1_000;
 /// Records that one record may hold to be taken apart (API reference, RecordDeAggregation).
 pub const SUB_RECORDS_MAX: usize = 500;
 /// Bytes of a function's answer, as of the event that it is sent (developer guide, "Data transformation";

@@ -9,6 +9,7 @@ use streams::Streams;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::budget::Budget;
+use crate::catalog::Tables;
 use crate::engine::Config;
 use crate::error::Error;
 use crate::limits::COMMANDS_MAX;
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) functions: Arc<dyn Functions>,
+    pub(crate) tables: Tables,
     pub(crate) budget: Budget,
 }
 

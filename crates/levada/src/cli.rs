@@ -152,6 +152,12 @@ pub(crate) struct Serve {
     /// Where functions run whose ARN is given: an endpoint with Lambda's Invoke, called as AWS_… say
     #[arg(long, env = "LEVADA_LAMBDA__ENDPOINT", value_name = "URL")]
     pub(crate) lambda_endpoint: Option<String>,
+    /// A folder of tables for format conversion: each .json as `aws glue get-table` prints it
+    #[arg(long, env = "LEVADA_GLUE__SCHEMAS", value_name = "DIR")]
+    pub(crate) schemas: Option<PathBuf>,
+    /// Where other tables are looked up: an endpoint with Glue's GetTable, called as AWS_… say
+    #[arg(long, env = "LEVADA_GLUE__ENDPOINT", value_name = "URL")]
+    pub(crate) glue_endpoint: Option<String>,
     /// Development mode, of a new folder or in memory: the clock can be moved, faults injected
     #[arg(
         long,

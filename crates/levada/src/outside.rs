@@ -1,12 +1,17 @@
-//! What deliveries need of the world outside: a place for their objects, and whoever runs functions.
+//! What deliveries need of the world outside: a place for their objects, whoever runs functions, and
+//! whoever knows tables.
 
+mod endpoint;
 mod functions;
 mod objects;
+mod tables;
 
 use std::fmt;
 
-pub(crate) use functions::{Lambda, OutsideFunctions};
+pub(crate) use endpoint::Endpoint;
+pub(crate) use functions::OutsideFunctions;
 pub(crate) use objects::{EmbeddedObjects, OutsideObjects};
+pub(crate) use tables::{Folder, Glue, OutsideTables};
 
 /// An S3-compatible store that takes deliveries instead of the embedded bucket, and how it is reached.
 #[derive(Clone)]

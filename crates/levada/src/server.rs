@@ -26,7 +26,10 @@ use wire::Injector;
 use crate::development::{self, Movable};
 use crate::embedded;
 use crate::folder::{ENDPOINT_FILE, ROOT_KEY_FILE, decode_key, encode_key};
-use crate::outside::{EmbeddedObjects, Lambda, OutsideFunctions, OutsideObjects, S3Location};
+use crate::outside::{
+    EmbeddedObjects, Endpoint, Folder, Glue, OutsideFunctions, OutsideObjects, OutsideTables,
+    S3Location,
+};
 use crate::tls::{self, Renewal, Tls, TlsError};
 
 /// The file that holds the key under which tokens are sealed.
@@ -71,6 +74,10 @@ pub struct ServerConfig {
     pub s3: Option<S3Location>,
     /// Where functions run whose ARN is given: an endpoint with Lambda's Invoke.
     pub lambda_endpoint: Option<String>,
+    /// A folder of tables for format conversion: documents as `aws glue get-table` prints them.
+    pub schemas: Option<PathBuf>,
+    /// Where other tables are looked up: an endpoint with Glue's GetTable.
+    pub glue_endpoint: Option<String>,
     /// Development mode: the service clock can be moved. A folder must have been made for it.
     pub development: bool,
     /// Whether faults may be injected outside development mode too.
@@ -94,6 +101,8 @@ impl ServerConfig {
             tls: Tls::Local { names: Vec::new() },
             s3: None,
             lambda_endpoint: None,
+            schemas: None,
+            glue_endpoint: None,
             development: false,
             faults: false,
         }
@@ -109,6 +118,8 @@ pub enum StartError {
     Damaged(String),
     /// A small file of the folder cannot be read or written.
     File(&'static str, io::Error),
+    /// A document of the folder of tables cannot be used.
+    Tables(String),
     /// The certificate or its key cannot be used.
     Tls(String),
     /// The address cannot be bound.
@@ -127,6 +138,9 @@ impl StartError {
             StartError::Open(error) => error.help(),
             StartError::Damaged(_) => "restore the folder from a backup, and check the disk",
             StartError::File(..) => "check that the folder is writable and has room",
+            StartError::Tables(_) => {
+                "each .json of the folder named by --schemas is what `aws glue get-table` prints"
+            }
             StartError::Tls(_) => "check --tls-cert and --tls-key: PEM, belonging together",
             StartError::Mode { development: true } => {
                 "add --dev, or name another folder with --data"
@@ -149,6 +163,7 @@ impl fmt::Display for StartError {
             StartError::File(name, error) => {
                 write!(f, "the file {name} in the data folder cannot be used: {error}")
             }
+            StartError::Tables(what) => write!(f, "the tables cannot be used: {what}"),
             StartError::Tls(what) => write!(f, "TLS cannot be served: {what}"),
             StartError::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
             StartError::Mode { development: true } => f.write_str(
@@ -330,7 +345,7 @@ fn open_delivery(
     root_key: &KeyPair,
     (clock, entropy): (&Clock, &Entropy),
 ) -> Result<Delivery, StartError> {
-    let lambda = config.lambda_endpoint.as_ref().map(|endpoint| Lambda::new(endpoint, root_key));
+    let lambda = config.lambda_endpoint.as_ref().map(|address| Endpoint::new(address, root_key));
     let functions = OutsideFunctions::new(lambda, clock.clone())
         .map_err(|error| StartError::Tls(error.to_string()))?;
     let objects: Arc<dyn ObjectStore> = match &config.s3 {
@@ -340,6 +355,7 @@ fn open_delivery(
             Arc::new(EmbeddedObjects(bucket))
         }
     };
+    let tables = open_tables(config, root_key, clock)?;
     let delivery = Delivery::open(
         store.clone(),
         streams.clone(),
@@ -350,9 +366,23 @@ fn open_delivery(
             limits: config.limits,
             ..delivery::Config::default()
         },
-        (objects, Arc::new(functions)),
+        (objects, Arc::new(functions), Arc::new(tables)),
     );
     delivery.map_err(|error| StartError::Damaged(error.to_string()))
+}
+
+/// Where the tables of format conversion are looked up.
+fn open_tables(
+    config: &ServerConfig,
+    root_key: &KeyPair,
+    clock: &Clock,
+) -> Result<OutsideTables, StartError> {
+    let folder = config.schemas.clone().map(Folder::new).transpose().map_err(StartError::Tables)?;
+    let glue = config.glue_endpoint.as_ref().map(|address| {
+        Glue::new(Endpoint::new(address, root_key), clock.clone())
+            .map_err(|error| StartError::Tls(error.to_string()))
+    });
+    Ok(OutsideTables { folder, glue: glue.transpose()? })
 }
 
 /// Everything that is answered for.

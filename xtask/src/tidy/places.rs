@@ -8,6 +8,7 @@ use crate::Failure;
 const FILES_IN: &[(&str, &str)] = &[
     ("crates/store/", "the data folder is its own"),
     ("crates/levada/src/config/file.rs", "the configuration says where the store is"),
+    ("crates/levada/src/outside/tables/folder.rs", "an operator's tables are documents of his own"),
     ("crates/levada/src/commands/certs.rs", "a certificate goes where the operator says"),
     ("xtask/", "a chore reads and writes the source tree"),
     ("bench/", "a benchmark is a client with a scratch folder"),

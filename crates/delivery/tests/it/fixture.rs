@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use convert::Table;
 use delivery::{
-    Config, Delivery, DeliveryStream, DeliveryStreamName, EncryptionRow, Functions,
-    NewDeliveryStream, NewSource,
+    Answer, Catalog, CatalogError, Config, Delivery, DeliveryStream, DeliveryStreamName,
+    EncryptionRow, Functions, NewDeliveryStream, NewSource, TableName,
 };
 use model::firehose::shapes::{
     BufferingHints, DestinationDescription, ExtendedS3DestinationDescription,
@@ -162,9 +163,19 @@ fn open(
     functions: &Arc<dyn Functions>,
 ) -> Delivery {
     let (store, streams) = (store.clone(), streams.clone());
-    let outside = (Arc::clone(bucket) as Arc<dyn delivery::ObjectStore>, Arc::clone(functions));
+    let objects = Arc::clone(bucket) as Arc<dyn delivery::ObjectStore>;
+    let outside = (objects, Arc::clone(functions), Arc::new(NoTables) as Arc<dyn Catalog>);
     Delivery::open(store, streams, clock.clone(), entropy.clone(), config, outside)
         .expect("good rows")
+}
+
+/// A catalog without tables.
+struct NoTables;
+
+impl Catalog for NoTables {
+    fn table<'a>(&'a self, _: &'a TableName) -> Answer<'a, Result<Table, CatalogError>> {
+        Box::pin(async { Err(CatalogError::NotFound) })
+    }
 }
 
 pub(crate) fn world() -> World {

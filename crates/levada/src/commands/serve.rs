@@ -73,9 +73,12 @@ pub(crate) async fn start(options: &Serve) -> Result<(Server, Duration), Failure
     if options.tls_cert.is_some() != options.tls_key.is_some() {
         return Err(Failure::usage("--tls-cert and --tls-key need each other"));
     }
-    for (flag, url) in
-        [("--s3-endpoint", &options.s3_endpoint), ("--lambda-endpoint", &options.lambda_endpoint)]
-    {
+    let endpoints = [
+        ("--s3-endpoint", &options.s3_endpoint),
+        ("--lambda-endpoint", &options.lambda_endpoint),
+        ("--glue-endpoint", &options.glue_endpoint),
+    ];
+    for (flag, url) in endpoints {
         let is_url = |url: &String| url.starts_with("http://") || url.starts_with("https://");
         if url.as_ref().is_some_and(|url| !is_url(url)) {
             return Err(Failure::usage(format!("{flag} takes a URL: http://… or https://…")));
@@ -105,6 +108,8 @@ pub(crate) fn config_of(options: &Serve) -> ServerConfig {
         root_key: root_key_from_environment(),
         s3: options.s3_endpoint.as_ref().map(|url| S3Location::new(url, std::env::vars())),
         lambda_endpoint: options.lambda_endpoint.clone(),
+        schemas: options.schemas.as_deref().map(absolute),
+        glue_endpoint: options.glue_endpoint.clone(),
         development: options.dev,
         faults: options.faults,
         tls: match (&options.tls_cert, &options.tls_key) {

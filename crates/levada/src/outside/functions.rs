@@ -6,44 +6,18 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use delivery::limits::{FUNCTION_ANSWER_BYTES_MAX, FUNCTION_WAIT};
 use delivery::{Answer, Functions, InvokeError, Invoked};
-use identity::{Credentials, KeyPair, RequestView, sign};
 use reqwest::{Client, Request, Response, StatusCode};
 use stdx::Clock;
+
+use super::endpoint::Endpoint;
 
 /// How long a connection to a function may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
-/// A Lambda-compatible endpoint, and as whom it is called.
-#[derive(Clone)]
-pub(crate) struct Lambda {
-    /// Its address, such as `http://127.0.0.1:3001`.
-    pub(crate) endpoint: String,
-    /// The key pair that requests are signed with.
-    pub(crate) pair: KeyPair,
-    /// What goes with a temporary key pair.
-    pub(crate) session_token: Option<String>,
-}
-
-impl Lambda {
-    /// The endpoint, called as the environment says, else as `own`.
-    pub(crate) fn new(endpoint: &str, own: &KeyPair) -> Self {
-        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let endpoint = endpoint.trim_end_matches('/').to_owned();
-        match (set("AWS_ACCESS_KEY_ID"), set("AWS_SECRET_ACCESS_KEY")) {
-            (Some(access_key_id), Some(secret_access_key)) => Lambda {
-                endpoint,
-                pair: KeyPair { access_key_id, secret_access_key },
-                session_token: set("AWS_SESSION_TOKEN"),
-            },
-            _ => Lambda { endpoint, pair: own.clone(), session_token: None },
-        }
-    }
-}
-
 /// Functions somewhere else.
 pub(crate) struct OutsideFunctions {
     client: Client,
-    lambda: Option<Lambda>,
+    lambda: Option<Endpoint>,
     clock: Clock,
 }
 
@@ -52,7 +26,7 @@ impl OutsideFunctions {
     ///
     /// # Errors
     /// If the machine has no certificates to trust.
-    pub(crate) fn new(lambda: Option<Lambda>, clock: Clock) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(lambda: Option<Endpoint>, clock: Clock) -> Result<Self, reqwest::Error> {
         let client = Client::builder()
             .connect_timeout(CONNECT_WAIT)
             .timeout(FUNCTION_WAIT)
@@ -91,44 +65,17 @@ impl OutsideFunctions {
     /// A call of Lambda's Invoke.
     fn invocation(
         &self,
-        lambda: &Lambda,
+        lambda: &Endpoint,
         arn: &str,
         event: Bytes,
     ) -> Result<Request, reqwest::Error> {
         let region = arn.split(':').nth(3).unwrap_or_default();
         let name = arn.replace(':', "%3A");
-        let url = format!("{}/2015-03-31/functions/{name}/invocations", lambda.endpoint);
-        let mut request = self.client.post(url).body(event.clone()).build()?;
-        let url = request.url();
-        let host = match url.port() {
-            Some(port) => format!("{}:{port}", url.host_str().unwrap_or_default()),
-            None => url.host_str().unwrap_or_default().to_owned(),
-        };
-        let mut headers = vec![
-            ("host".to_owned(), host),
-            ("x-amz-invocation-type".to_owned(), "RequestResponse".to_owned()),
-        ];
-        let token = lambda.session_token.iter();
-        headers.extend(token.map(|token| ("x-amz-security-token".to_owned(), token.clone())));
-        let credentials = Credentials { pair: &lambda.pair, region, service: "lambda" };
-        let path = url.path().to_owned();
-        let view = RequestView {
-            method: "POST",
-            path: &path,
-            query: "",
-            headers: headers.as_slice(),
-            authority: None,
-        };
-        let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-        let signed = sign(&credentials, &view, &names, &event, self.clock.wall());
-        headers.extend(signed.map(|(name, value)| (name.to_owned(), value)));
-        headers.push(("content-type".to_owned(), "application/json".to_owned()));
-        for (name, value) in headers {
-            let name = name.parse::<http::HeaderName>();
-            if let (Ok(name), Ok(value)) = (name, value.parse::<http::HeaderValue>()) {
-                request.headers_mut().insert(name, value);
-            }
-        }
+        let url = format!("{}/2015-03-31/functions/{name}/invocations", lambda.address);
+        let call = self.client.post(url).header("content-type", "application/json");
+        let mut request = call.body(event).build()?;
+        let kind = ("x-amz-invocation-type".to_owned(), "RequestResponse".to_owned());
+        lambda.sign(&mut request, ("lambda", region), vec![kind], self.clock.wall());
         Ok(request)
     }
 }
