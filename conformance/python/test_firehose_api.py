@@ -524,4 +524,21 @@ def test_quotas_hold_where_aws_s_do(tmp_path):
     calls = ["start_delivery_stream_encryption", "stop_delivery_stream_encryption"]
     assert [switch(calls[n % 2]) for n in range(25)] == ["done"] * 25
     assert switch(calls[1]) == "LimitExceededException"
+    # One MiB each second outside the large regions.
+    firehose = clients.client(server.endpoint, service="firehose", region="eu-north-1")
+    firehose.create_delivery_stream(DeliveryStreamName="q", ExtendedS3DestinationConfiguration=PLACE)
+    record = {"Data": b"x" * 400 * 1024}
+    put = firehose.put_record_batch(DeliveryStreamName="q", Records=[record] * 4)
+    assert put["FailedPutCount"] == 2
+    slow = {"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "Slow down."}
+    assert [set(answer) for answer in put["RequestResponses"][:2]] == [{"RecordId"}] * 2
+    assert put["RequestResponses"][2:] == [slow] * 2
+    _refused(
+        firehose,
+        "put_record",
+        "ServiceUnavailableException",
+        "Slow down.",
+        DeliveryStreamName="q",
+        Record={"Data": b"x" * 900 * 1024},
+    )
     server.stop()

@@ -1,6 +1,6 @@
 //! Processors: which there may be, and what they are given.
 
-use delivery::Prefix;
+use delivery::{Prefix, jq};
 use model::firehose::shapes::{
     ExtendedS3DestinationUpdate, Processor, ProcessorParameter, ProcessorParameterName as Name,
     ProcessorType as Type,
@@ -161,6 +161,10 @@ fn check_query(
         // No recording has AWS's words.
         return Err(invalid_argument("MetaDataExtraction JQ Query must not be null or empty"));
     };
+    // AWS says something too; no recording has its words.
+    jq::Query::compile(query).map_err(|error| {
+        invalid_argument(format!("MetaDataExtraction JQ Query is invalid: {error}"))
+    })?;
     if !kind.is_s3() {
         // Its keys are not about prefixes, but about tables.
         return Ok(());
