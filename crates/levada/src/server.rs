@@ -213,7 +213,9 @@ impl Server {
             streams::Config { state_delay: config.state_delay, limits: config.limits };
         let streams = Streams::open(store.clone(), clock.clone(), entropy.clone(), streams_config);
         let streams = streams.map_err(|error| StartError::Damaged(error.to_string()))?;
-        let delivery = open_delivery(&config, &store, &streams, &root_key, (&clock, &entropy))?;
+        let bucket = Bucket::new(store.clone(), clock.clone(), entropy.clone());
+        let engines = (&streams, &bucket);
+        let delivery = open_delivery(&config, &store, engines, &root_key, (&clock, &entropy))?;
         let token_key = token_key(&store, &entropy)?;
         let shown = tls::prepare(&config.tls, config.listen.ip(), &store, &clock)?;
         let ca_pem = shown.ca_pem.clone();
@@ -231,8 +233,7 @@ impl Server {
             moving: tokio::sync::Mutex::default(),
         });
         let authority = Arc::new(authority(&config, &root_key, &entropy));
-        let own = bucket::Bucket::new(store.clone(), clock.clone(), entropy.clone());
-        let handover = embedded::handover(own, Arc::clone(&authority));
+        let handover = embedded::handover(bucket, Arc::clone(&authority));
         let engines = (streams, delivery);
         let services = services(engines, token_key, clock_moved, &injected, &telemetry, &entropy);
         let front = Front::bind(
@@ -341,7 +342,7 @@ async fn open_store(
 fn open_delivery(
     config: &ServerConfig,
     store: &Store,
-    streams: &Streams,
+    (streams, bucket): (&Streams, &Bucket),
     root_key: &KeyPair,
     (clock, entropy): (&Clock, &Entropy),
 ) -> Result<Delivery, StartError> {
@@ -350,10 +351,7 @@ fn open_delivery(
         .map_err(|error| StartError::Tls(error.to_string()))?;
     let objects: Arc<dyn ObjectStore> = match &config.s3 {
         Some(location) => Arc::new(OutsideObjects::new(location.clone(), entropy.clone())),
-        None => {
-            let bucket = Bucket::new(store.clone(), clock.clone(), entropy.clone());
-            Arc::new(EmbeddedObjects(bucket))
-        }
+        None => Arc::new(EmbeddedObjects(bucket.clone())),
     };
     let tables = open_tables(config, root_key, clock)?;
     let delivery = Delivery::open(
