@@ -279,16 +279,16 @@ pub(crate) fn uuid(entropy: &Entropy) -> String {
 }
 
 /// A parameter's value.
-fn value_of(processor: &Processor, name: ProcessorParameterName) -> Option<&str> {
+fn value_of<'a>(processor: &'a Processor, name: &ProcessorParameterName) -> Option<&'a str> {
     let parameters = processor.parameters.as_deref().unwrap_or_default();
-    let found = parameters.iter().find(|parameter| parameter.parameter_name == name);
+    let found = parameters.iter().find(|parameter| parameter.parameter_name == *name);
     found.map(|parameter| parameter.parameter_value.as_str())
 }
 
 fn settings_of(processors: &[Processor]) -> ProcessorSettings {
     let mut settings = ProcessorSettings::default();
     for processor in processors {
-        let value = |name| value_of(processor, name);
+        let value = |name| value_of(processor, &name);
         match processor.r#type {
             ProcessorType::Decompression => settings.decompresses = true,
             ProcessorType::CloudWatchLogProcessing => {
@@ -325,7 +325,7 @@ fn delimiter_of(text: &str) -> Vec<u8> {
 }
 
 fn function_of(processor: &Processor) -> Option<Function> {
-    let value = |name| value_of(processor, name).map(str::trim);
+    let value = |name| value_of(processor, &name).map(str::trim);
     let number = |name| value(name).and_then(|text| text.parse::<f64>().ok());
     let size_mib = number(ProcessorParameterName::BufferSizeInMBs);
     let interval = value(ProcessorParameterName::BufferIntervalInSeconds);

@@ -154,6 +154,9 @@ fn write_failed(output: ErrorOutput, record: &StagedRecord, lines: &mut Vec<u8>)
     ProcessingFailed::new(&record.data, record.arrival, told, arn).write_line(lines);
 }
 
+/// Lines of records that failed, by kind.
+type Lines = BTreeMap<ErrorOutput, Vec<u8>>;
+
 /// An object that records are added to, and what fails on the way.
 struct Assembly {
     body: Compressor,
@@ -161,7 +164,7 @@ struct Assembly {
     processing: Option<(Arc<Processing>, bool)>,
     /// When failures are said to have been: when the object was planned.
     ended: UnixMillis,
-    failed: BTreeMap<ErrorOutput, Vec<u8>>,
+    failed: Lines,
     written: u64,
     records: u64,
     /// A record with its delimiter.
@@ -237,7 +240,7 @@ impl Assembly {
     }
 
     /// The object, if there is anything in it, and the lines of what failed.
-    fn finish(self) -> io::Result<(Option<Bytes>, BTreeMap<ErrorOutput, Vec<u8>>)> {
+    fn finish(self) -> io::Result<(Option<Bytes>, Lines)> {
         let body = match self.written {
             0 => None,
             _ => Some(self.body.finish()?.into()),

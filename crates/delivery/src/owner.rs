@@ -19,6 +19,7 @@ use crate::destination::Destination;
 use crate::frame::Frame;
 use crate::limits::{BATCHES_MAX, STORE_RETRY, UNPLANNED_MAX};
 use crate::line::Line;
+use crate::meters::DeliveredObject;
 use crate::object::Frames;
 use crate::owners::{Command, Shared};
 use crate::plans::{Plan, Plans};
@@ -409,8 +410,15 @@ impl Owner {
         let Some(line) = self.lines.get_mut(&id) else { return };
         let role = line.cursors.get(&log).map(|cursor| &cursor.role);
         let frame = Frame::of(role);
+        let mut bytes = 0;
         for record in &page.records {
-            line.read(frame.look(log, record), now);
+            let read = frame.look(log, record);
+            bytes += read.bytes;
+            line.read(read, now);
+        }
+        if let (Frame::Shard { .. }, LineId::Main, Some(last)) = (frame, id, page.records.last()) {
+            let behind = if page.at_tail { 0 } else { now.0.saturating_sub(last.arrival.0) };
+            self.stream.meters.read(page.records.len() as u64, bytes, behind);
         }
     }
 
@@ -456,13 +464,21 @@ impl Owner {
     fn attempted(&mut self, attempted: Attempted) {
         let Attempted { number, result, conditions } = attempted;
         if let Some((bucket, has_conditions)) = conditions {
-            self.learned(bucket, has_conditions);
+            self.learned(&bucket, has_conditions);
         }
         let clock = &self.shared.clock;
         let now = (clock.monotonic(), clock.service());
         match result {
             Ok(()) => {
                 let plan = self.plans.succeeded(number, now.0);
+                if let Some(plan) = &plan {
+                    self.stream.meters.delivered(DeliveredObject {
+                        is_backup: plan.row.content == Content::Backup,
+                        bytes: plan.row.bytes,
+                        records: plan.row.records,
+                        age: now.1.since(UnixMillis(plan.row.oldest_ms)),
+                    });
+                }
                 self.delivered.extend(plan.map(|plan| (number, plan)));
             }
             Err(error) => {
@@ -471,13 +487,16 @@ impl Owner {
                     delivery_stream = %name, code = error.code, message = error.message,
                     "an object could not be put and will be tried again"
                 );
+                let plan = self.plans.all.get(&number);
+                let is_backup = plan.is_some_and(|plan| plan.row.content == Content::Backup);
+                self.stream.meters.failed(is_backup);
                 self.plans.failed(number, error, now, self.shared.entropy.u64());
             }
         }
     }
 
-    fn learned(&mut self, bucket: String, has_conditions: bool) {
-        if self.conditions.insert(bucket.clone(), has_conditions).is_none() && !has_conditions {
+    fn learned(&mut self, bucket: &str, has_conditions: bool) {
+        if self.conditions.insert(bucket.to_owned(), has_conditions).is_none() && !has_conditions {
             tracing::warn!(
                 delivery_stream = %self.stream.name, bucket,
                 "the bucket ignores conditions: a crash may deliver an object twice"
@@ -513,6 +532,7 @@ impl Owner {
             oldest: oldest.chain(planned).chain(batching).min(),
             plans: self.plans.all.values().map(plan_status).collect(),
             partitions: self.partitions(),
+            lost_records: self.stream.lost_records(),
             at_least_once: ignoring.map(|(bucket, _)| bucket.clone()).collect(),
             trouble: self.trouble.clone(),
         }
@@ -568,7 +588,7 @@ async fn changed(source: &mut Option<watch::Receiver<Arc<streams::StreamState>>>
         None => false,
     };
     if !has_changed {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -29,12 +29,15 @@ impl Delivery {
         if stream.backlog.bytes() >= self.0.shared.config.backlog_bytes_max {
             return Err(Error::BacklogFull(stream.name.clone()));
         }
-        let bytes = records.iter().map(Bytes::len).sum();
+        let bytes: usize = records.iter().map(Bytes::len).sum();
         let mut batch = RecordBatch::with_capacity(records.len(), bytes);
         records.iter().for_each(|record| batch.push(&[record]));
         let append = LogAppend::new(LogId(log), batch.finish());
         match self.0.store.append(vec![append]).await?.first() {
-            Some(AppendOutcome::Appended { first, .. }) => Ok(first.0),
+            Some(AppendOutcome::Appended { first, .. }) => {
+                stream.meters.put(records.len() as u64, bytes as u64);
+                Ok(first.0)
+            }
             _ => Err(Error::NotFound(stream.name.clone())),
         }
     }

@@ -241,3 +241,81 @@ pub struct PlanRow {
     #[n(10)]
     pub uuid: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn plan() -> PlanRow {
+        PlanRow {
+            parts: vec![Part { log: 5, from: 7, to: 9 }],
+            content: Content::Failed { output: ErrorOutput::Processing },
+            key: "k".to_owned(),
+            error_keys: BTreeMap::from([(ErrorOutput::Decompression, "e".to_owned())]),
+            destination: "{}".to_owned(),
+            version: 2,
+            planned_ms: 1,
+            oldest_ms: 3,
+            records: 2,
+            bytes: 4,
+            uuid: "u".to_owned(),
+        }
+    }
+
+    #[test]
+    fn golden_bytes_of_sources_and_plans() {
+        let role = Role::Shard { index: 3, created_seconds: 1_700_000_000 };
+        let source = minicbor::to_vec(SourceRow { role, below: 7 }).expect("a row");
+        assert_eq!(source, b"\xa2\x00\x82\x01\x82\x03\x1a\x65\x53\xf1\x00\x01\x07");
+        let golden = b"\xab\x00\x81\x83\x05\x07\x09\x01\x82\x03\x81\x00\x02\x61k\x03\xa1\x02\x61e\
+            \x04\x62{}\x05\x02\x06\x01\x07\x03\x08\x02\x09\x04\x0a\x61u";
+        assert_eq!(minicbor::to_vec(plan()).expect("a row"), golden);
+    }
+
+    proptest! {
+        #[test]
+        fn sources_and_plans_are_read_as_written(
+            parts in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u64>()), 0..4),
+            keys in prop::collection::btree_map(".{0,8}", ".{0,8}", 0..4),
+            key in ".{0,20}",
+            which in 0usize..4,
+            numbers: [u64; 4],
+        ) {
+            let content = match which {
+                0 => Content::Source,
+                1 => Content::Backup,
+                2 => Content::Staged,
+                _ => Content::Failed { output: ErrorOutput::ActivePartitionExceeded },
+            };
+            let part = |(log, from, to)| Part { log, from, to };
+            let row = PlanRow {
+                parts: parts.into_iter().map(part).collect(),
+                content,
+                key,
+                planned_ms: numbers[0],
+                bytes: numbers[1],
+                error_keys: BTreeMap::new(),
+                ..plan()
+            };
+            let bytes = minicbor::to_vec(&row).expect("a row");
+            prop_assert_eq!(minicbor::decode::<PlanRow>(&bytes).expect("what was written"), row);
+            let role = match which {
+                0 => Role::Intake,
+                1 => Role::Shard { index: 1, created_seconds: numbers[2] },
+                2 => Role::Failed { output: ErrorOutput::MetadataExtraction },
+                _ => Role::Partition { from_query: keys.clone(), from_lambda: keys },
+            };
+            let row = SourceRow { role, below: numbers[3] };
+            let bytes = minicbor::to_vec(&row).expect("a row");
+            prop_assert_eq!(minicbor::decode::<SourceRow>(&bytes).expect("what was written"), row);
+        }
+
+        #[test]
+        fn any_bytes_are_a_row_or_refused(bytes: Vec<u8>) {
+            let _ = minicbor::decode::<PlanRow>(&bytes);
+            let _ = minicbor::decode::<SourceRow>(&bytes);
+        }
+    }
+}

@@ -112,17 +112,26 @@ impl Owner {
         Ok(())
     }
 
+    fn is_new_partition(&self, output: &Output) -> bool {
+        matches!(output, Output::Partition { .. }) && !self.outputs.contains_key(output)
+    }
+
     /// What belongs to one partition too many goes to the error prefix (developer guide, buffering for
     /// dynamic partitioning).
     fn within_quota(
         &self,
         outputs: BTreeMap<Output, Vec<StagedRecord>>,
     ) -> BTreeMap<Output, Vec<StagedRecord>> {
+        if self.destination.as_ref().is_some_and(|own| own.partitioner.is_some()) {
+            let fresh = outputs.keys().filter(|output| self.is_new_partition(output)).count();
+            let active = self.partitions() + fresh;
+            let exceeded = active > PARTITIONS_MAX;
+            self.stream.meters.partitioned(active.min(PARTITIONS_MAX), exceeded);
+        }
         let mut room = PARTITIONS_MAX.saturating_sub(self.partitions());
         let mut within: BTreeMap<Output, Vec<StagedRecord>> = BTreeMap::new();
         for (output, records) in outputs {
-            let is_new =
-                matches!(output, Output::Partition { .. }) && !self.outputs.contains_key(&output);
+            let is_new = self.is_new_partition(&output);
             if is_new && room == 0 {
                 let exceeded = Output::Failed(ErrorOutput::ActivePartitionExceeded);
                 let ended_ms = self.shared.clock.service().0;

@@ -236,6 +236,7 @@ async fn transform(
             }
         }
     }
+    stream.meters.processed(ready.len() as u64, bytes as u64);
     staging.bytes += bytes;
     ready
 }
@@ -289,7 +290,11 @@ async fn ask(
     let (mut failures, mut unreached) = (0, 0);
     loop {
         let call = shared.functions.invoke(&function.arn, event.clone());
-        match shared.clock.timeout(FUNCTION_WAIT, call).await {
+        let called = shared.clock.monotonic();
+        let answer = shared.clock.timeout(FUNCTION_WAIT, call).await;
+        let has_answered = matches!(&answer, Some(Ok(Invoked::Answer(_))));
+        stream.meters.invoked(shared.clock.monotonic() - called, has_answered);
+        match answer {
             Some(Ok(Invoked::Answer(answer))) if answer.len() <= FUNCTION_ANSWER_BYTES_MAX => {
                 return (failures + 1, Ok(lambda::verdicts(sent, &answer)));
             }

@@ -22,6 +22,8 @@ pub struct DeliveryStatus {
     pub plans: Vec<PlanStatus>,
     /// Partitions that hold something.
     pub partitions: usize,
+    /// Records that its source gave up before they were read, since the server started.
+    pub lost_records: u64,
     /// Buckets that write over objects that are there, so that a crash may leave an object twice.
     pub at_least_once: Vec<String>,
     /// What keeps it from going on, if anything does: its source is missing, or its store does not take

@@ -8,6 +8,7 @@ use model::firehose::shapes::DestinationDescription;
 use tokio::sync::watch;
 
 use crate::destination::{Destination, Unserved};
+use crate::meters::DeliveryMeters;
 use crate::name::DeliveryStreamName;
 use crate::rows::DeliveryStreamRow;
 use crate::traffic::Traffic;
@@ -61,20 +62,28 @@ pub struct DeliveryStream {
     /// Records that its source gave up before they were read.
     lost: AtomicU64,
     pub(crate) traffic: Traffic,
+    /// What is measured of it.
+    pub(crate) meters: DeliveryMeters,
     state: watch::Sender<Arc<DeliveryStreamState>>,
 }
 
 impl DeliveryStream {
     pub(crate) fn new(name: DeliveryStreamName, state: DeliveryStreamState) -> Self {
         let generation = state.row.generation;
-        let (backlog, traffic) = (Backlog::default(), Traffic::default());
+        let (backlog, traffic, meters) =
+            (Backlog::default(), Traffic::default(), DeliveryMeters::default());
         let (lost, state) = (AtomicU64::new(0), watch::Sender::new(Arc::new(state)));
-        DeliveryStream { name, generation, backlog, lost, traffic, state }
+        DeliveryStream { name, generation, backlog, lost, traffic, meters, state }
     }
 
     /// The newest snapshot.
     pub fn state(&self) -> Arc<DeliveryStreamState> {
         Arc::clone(&self.state.borrow())
+    }
+
+    /// How many records its source gave up before they were read, as far as that can be said.
+    pub(crate) fn lost_records(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// Its source gave up records before they were read.

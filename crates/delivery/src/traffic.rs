@@ -45,7 +45,10 @@ impl Delivery {
         }
         let is_large = LARGE_REGIONS.contains(&&*stream.name.world.region);
         let rates = if is_large { DIRECT_PUT } else { DIRECT_PUT_ELSEWHERE };
-        stream.traffic.take(records.iter().map(Bytes::len), rates, self.0.clock.service_elapsed())
+        let (lengths, now) = (records.iter().map(Bytes::len), self.0.clock.service_elapsed());
+        let admitted = stream.traffic.take(lengths, rates, now);
+        stream.meters.throttled((records.len() - admitted) as u64);
+        admitted
     }
 }
 

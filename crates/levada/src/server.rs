@@ -224,6 +224,7 @@ impl Server {
         }
         let telemetry = Telemetry::new(clock.clone());
         telemetry.source(Arc::new(streams.clone()));
+        telemetry.source(Arc::new(delivery.clone()));
         let injected = (config.development || config.faults)
             .then(|| Arc::new(InjectedFaults::new(streams.clone(), clock.clone())));
         let clock_moved = Arc::new(Movable {

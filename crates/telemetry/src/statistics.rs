@@ -12,6 +12,8 @@ pub enum Unit {
     Count,
     /// Bytes.
     Bytes,
+    /// Seconds.
+    Seconds,
     /// Milliseconds.
     Milliseconds,
     /// Milliseconds, observed in microseconds.
@@ -24,6 +26,7 @@ impl Unit {
         match self {
             Unit::Count => "Count",
             Unit::Bytes => "Bytes",
+            Unit::Seconds => "Seconds",
             Unit::Milliseconds | Unit::MillisecondsOfMicros => "Milliseconds",
         }
     }

@@ -60,7 +60,8 @@ fn function(mut decide: impl FnMut(&str) -> Value + Send + 'static) -> Arc<dyn F
         let records = event["records"].as_array().expect("records");
         let answered = records.iter().map(|record| {
             let data = record["data"].as_str().expect("data");
-            let text = String::from_utf8(STANDARD.decode_to_vec(data).unwrap()).unwrap();
+            let text =
+                String::from_utf8(STANDARD.decode_to_vec(data).expect("base64")).expect("UTF-8");
             let mut answer = (decide.lock().expect("no panic"))(&text);
             answer["recordId"] = record["recordId"].clone();
             answer
