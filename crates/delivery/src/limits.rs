@@ -109,9 +109,11 @@ pub const QUERY_NESTING_MAX: usize = 128;
 /// Steps of a query on one record; ours: about half a second's.
 pub const QUERY_STEPS_MAX: u64 = 10_000_000;
 /// Bytes that a query allocates for one record, all in all; ours.
-pub const QUERY_BYTES_MAX: usize = 128 * 1024 * 1024;
-/// Calls within one another while a query runs; ours: what half of a thread's stack has room for.
+pub const QUERY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Calls within one another while a query runs; ours.
 pub const QUERY_DEPTH_MAX: u32 = 1_000;
+/// Bytes of the thread's stack that a query takes; ours: a third of what a thread has by default.
+pub const QUERY_STACK_BYTES_MAX: usize = 640 * 1024;
 /// Names that are bound at once while a query runs; ours.
 pub const QUERY_ENVIRONMENT_MAX: u32 = 2_000;
 /// Arrays and objects within one another in a query's values; ours (jq reads 256, and prints 256).

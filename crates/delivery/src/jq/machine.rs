@@ -9,7 +9,8 @@ use super::program::{Kind, Node, Program, Shape};
 use super::value::{Object, Value};
 use super::{Stop, json, operators, paths};
 use crate::limits::{
-    QUERY_BYTES_MAX, QUERY_DEPTH_MAX, QUERY_ENVIRONMENT_MAX, QUERY_STEPS_MAX, QUERY_VALUE_DEPTH_MAX,
+    QUERY_BYTES_MAX, QUERY_DEPTH_MAX, QUERY_ENVIRONMENT_MAX, QUERY_STACK_BYTES_MAX,
+    QUERY_STEPS_MAX, QUERY_VALUE_DEPTH_MAX,
 };
 
 pub(super) type Flow = Result<(), Stop>;
@@ -23,6 +24,8 @@ pub(super) struct Machine<'p> {
     steps: Cell<u64>,
     bytes: Cell<usize>,
     depth: Cell<u32>,
+    /// Where the thread's stack was at the start.
+    stack: usize,
     labels: Cell<u32>,
 }
 
@@ -145,6 +148,7 @@ impl<'p> Machine<'p> {
             steps: Cell::new(QUERY_STEPS_MAX),
             bytes: Cell::new(QUERY_BYTES_MAX),
             depth: Cell::new(0),
+            stack: stack_address(),
             labels: Cell::new(0),
         }
     }
@@ -175,7 +179,7 @@ impl<'p> Machine<'p> {
 
     pub(super) fn deeper<T>(&self, run: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
         let depth = self.depth.get() + 1;
-        if depth > QUERY_DEPTH_MAX {
+        if depth > QUERY_DEPTH_MAX || self.stack.abs_diff(stack_address()) > QUERY_STACK_BYTES_MAX {
             return Err(Stop::depth());
         }
         self.depth.set(depth);
@@ -695,6 +699,13 @@ impl<'p> Machine<'p> {
         }
         Ok(Item { value, track })
     }
+}
+
+/// About where the thread's stack ends now. Frames differ too much for a count of them to bound it.
+#[inline(never)]
+fn stack_address() -> usize {
+    let here = 0u8;
+    std::hint::black_box(&raw const here) as usize
 }
 
 /// The key that `[from:upto]` is to jq.

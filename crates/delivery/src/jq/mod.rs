@@ -111,8 +111,8 @@ pub enum Limit {
     Memory,
     /// Calls or values within one another.
     Depth,
-    /// Code points: a number that is none, of which jq itself would die.
-    CodePoints,
+    /// What jq answers: it dies of a code point that is none, and of eras it knows what glibc knows.
+    Unsupported,
 }
 
 impl fmt::Display for ExtractError {
@@ -124,15 +124,12 @@ impl fmt::Display for ExtractError {
             ExtractError::BadValue(key) => {
                 write!(f, "the value of partition key {key} is null, empty or no scalar")
             }
-            ExtractError::Limit(limit) => {
-                let limit = match limit {
-                    Limit::Steps => "steps",
-                    Limit::Memory => "memory",
-                    Limit::Depth => "depth",
-                    Limit::CodePoints => "range of code points",
-                };
-                write!(f, "the query exceeds its {limit}")
-            }
+            ExtractError::Limit(limit) => f.write_str(match limit {
+                Limit::Steps => "the query takes too many steps",
+                Limit::Memory => "the query takes too much memory",
+                Limit::Depth => "the query or its values are nested too deeply",
+                Limit::Unsupported => "the query asks for what jq 1.6 has no answer to",
+            }),
         }
     }
 }
@@ -165,8 +162,8 @@ impl Stop {
         Stop::Limit(Limit::Depth)
     }
 
-    fn code_point() -> Stop {
-        Stop::Limit(Limit::CodePoints)
+    fn unsupported() -> Stop {
+        Stop::Limit(Limit::Unsupported)
     }
 }
 

@@ -240,7 +240,7 @@ fn implode(machine: &Machine<'_>, input: Value) -> Computed {
             Value::Number(number) if *number > -1.0 => char::from_u32(*number as u32),
             _ => None,
         };
-        text.push(character.ok_or_else(Stop::code_point)?);
+        text.push(character.ok_or_else(Stop::unsupported)?);
     }
     Ok(text.into())
 }

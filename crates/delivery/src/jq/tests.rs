@@ -176,6 +176,70 @@ fn what_never_ends_is_ended() {
     }
 }
 
+/// Of everything that can stand around a call, so that the depth that is allowed fits any stack.
+#[test]
+fn endless_recursion_is_ended_within_the_stack() {
+    let bodies = [
+        "[f]",
+        "{a: f}",
+        "{(f): f}",
+        "-f",
+        "1 + f",
+        "f // 1",
+        "f and f",
+        "if f then 1 else 2 end",
+        "try f catch f",
+        "f?",
+        ".[f]",
+        ".[f:f]?",
+        "\"\\(f)\"",
+        "f, f",
+        "(f | f) | 1",
+        "label $x | f",
+        "path(f)",
+        "f as $x | 1",
+        "f as [$x] ?// {a: $x} | 1",
+        "(f, f) as {a: $x} | 1",
+        "reduce f as $x (0; 1)",
+        "reduce 1 as $x (0; f)",
+        "[foreach 1 as [$x] (0; f; f)]",
+        "range(f; f)",
+        "setpath([f]; f)",
+        "test(f; f)",
+        "f |= f",
+        ".a |= f",
+        ".a += f",
+        "limit(1; f)",
+        "first(f)",
+        "last(f)",
+        "any(f; f)",
+        "map(f)",
+        "[1] | map(f)",
+        "recurse(f)",
+        "with_entries(f)",
+        "[paths(f)]",
+        "walk(f)",
+        "[1] | walk(f)",
+        "sub(\"a\"; f)",
+        "\"a\" | gsub(\"a\"; f)",
+        "until(f; f)",
+        "group_by(f)",
+        "[1] | sort_by(f)",
+        "INDEX(f)",
+        "getpath([f])",
+        "error(f)",
+        "def g(h): [h]; g(f)",
+        "def g(h): h | h; g(f)",
+        "def g($x): $x; g(f)",
+    ];
+    for body in bodies {
+        let query = Query::compile(&format!("def f: {body}; f")).expect(body);
+        let ended = query.run(Value::Null, UnixMillis(0), &mut |_| {});
+        let is_fine = matches!(ended, Ok(()) | Err(Stop::Error(_) | Stop::Limit(_)));
+        assert!(is_fine, "{body}");
+    }
+}
+
 #[test]
 fn a_loop_needs_no_stack() {
     let rows = [

@@ -122,6 +122,12 @@ fn write_format(
         let modifier = after[end..].chars().next().filter(|c| matches!(c, 'E' | 'O'));
         end += usize::from(modifier.is_some());
         let letter = after[end..].chars().next();
+        if modifier.is_some() && letter == Some('%') {
+            // glibc looks back for the beginning of this, and finds its end.
+            out.push('%');
+            rest = &after[end + 1..];
+            continue;
+        }
         end += letter.map_or(0, char::len_utf8);
         let is_known = letter.is_some_and(|letter| takes(letter, modifier));
         let known = letter.filter(|_| is_known);
@@ -156,12 +162,14 @@ fn flags(text: &str) -> (Layout, usize) {
     (layout, length)
 }
 
+/// Whether a conversion has such a modifier; it changes nothing in the C locale.
 fn takes(letter: char, modifier: Option<char>) -> bool {
-    match modifier {
-        Some('E') => "cCxXyY".contains(letter),
-        Some(_) => "bBdeHIkljmMsSuUVwWyhgGC".contains(letter) && !"hgGClkjs".contains(letter),
-        None => true,
-    }
+    let refused = match modifier {
+        Some('E') => "aAbhBDdeFHIkljMmSUVgGWw",
+        Some(_) => "aAcxDFXY",
+        None => "",
+    };
+    !refused.contains(letter)
 }
 
 /// Writes one conversion; false if there is no such.
@@ -212,7 +220,7 @@ fn convert(
             layout.text(if layout.swap { "utc" } else { "UTC" }, out);
         }
         'z' => {
-            out.push('+');
+            layout.text("+", out);
             layout.number(4, 0, out);
         }
         'n' => layout.text("\n", out),
@@ -254,7 +262,7 @@ fn convert_number(fields: &TimeFields, letter: char, layout: Layout, out: &mut S
         'm' => layout.number(2, fields.month + 1, out),
         'M' => layout.number(2, fields.minute, out),
         'S' => layout.number(2, fields.second, out),
-        's' => layout.number(1, fields.seconds(), out),
+        's' => layout.text(&fields.seconds().to_string(), out),
         'u' => layout.number(1, (week_day - 1 + 7) % 7 + 1, out),
         'w' => layout.number(1, week_day, out),
         'U' => layout.number(2, (year_day - week_day + 7) / 7, out),

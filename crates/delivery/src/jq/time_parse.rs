@@ -100,10 +100,7 @@ impl Parser<'_> {
 
     /// A number of so many digits at most. It ends where a further digit would make it too large.
     fn number(&mut self, from: i64, upto: i64, digits: usize) -> Option<i64> {
-        self.rest().iter().find(|byte| **byte != b' ')?;
-        while self.rest().first() == Some(&b' ') {
-            self.at += 1;
-        }
+        self.skip_spaces();
         let mut number = 0;
         let mut count = 0;
         while let Some(&digit) = self.rest().first().filter(|byte| byte.is_ascii_digit()) {
