@@ -2,6 +2,7 @@
 
 mod cargo;
 mod clients;
+mod fuzz;
 mod marks;
 mod programs;
 mod report;
@@ -82,6 +83,7 @@ fn steps() -> Vec<Step> {
         Step::new("deny", &[], cargo::deny),
         Step::new("unit", &[], cargo::test),
         Step::new("build", &[], cargo::build),
+        Step::new("fuzz", &[], fuzz::run),
         Step::new("python", &[], clients::install_python),
         Step::new("node", &[], clients::install_node),
         Step::new("go", &[], clients::build_go),

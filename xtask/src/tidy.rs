@@ -2,6 +2,7 @@
 
 mod crates;
 mod freshness;
+mod fuzzed;
 mod layers;
 mod places;
 mod rust;
@@ -41,6 +42,7 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("sources", "every dependency comes from the registry", supply::sources),
     ("bans", "no dependency that deny.toml bans", supply::bans),
     ("generated", "generated code and docs/coverage.md are fresh", freshness::generated),
+    ("fuzzed", "every decoder has a fuzz target, a corpus and a row", fuzzed::decoders),
     ("unserved", "served and unserved operations add up", freshness::unserved),
 ];
 

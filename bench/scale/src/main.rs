@@ -26,6 +26,10 @@ const WRITE_CONNECTIONS: usize = 64;
 const FILL_WITHIN: Duration = Duration::from_secs(600);
 const PHASE: Duration = Duration::from_secs(5);
 const CALLS: usize = 200;
+/// Whoever takes less than this share of a CPU, for so many looks in a row, has nothing left to do.
+const QUIET_SHARE: f64 = 0.01;
+const QUIET_LOOKS: u32 = 5;
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// PutRecord in a second.
 const RATES: [u32; 2] = [1_000, 4_000];
 
@@ -47,6 +51,10 @@ struct Flags {
     /// The server's `--memory`.
     #[arg(long)]
     memory: Option<String>,
+    /// Seconds that a server may be busy after a start before it is taken to idle: joining segments is no
+    /// idling.
+    #[arg(long, default_value_t = 300)]
+    settle_seconds: u64,
     /// Seconds of idling that are measured.
     #[arg(long, default_value_t = 20)]
     idle_seconds: u64,
@@ -62,6 +70,7 @@ struct Step {
     folder_mb: u64,
     start_ms: f64,
     resident_mib: f64,
+    settled_s: f64,
     idle_cpu_percent: f64,
     rates: Vec<(u32, f64, f64)>,
     describe_ms: (f64, f64),
@@ -145,8 +154,7 @@ async fn measure(
     let target = &server.target;
     let start_ms = server.started_in.as_secs_f64() * 1000.0;
     let resident_mib = mib(read_resident_bytes(target.pid)?);
-    // What a start sets off is not idling.
-    thread::sleep(Duration::from_secs(flags.idle_seconds.min(10)));
+    let settled_s = settle(target, Duration::from_secs(flags.settle_seconds))?;
     let before = read_cpu_seconds(target.pid)?;
     thread::sleep(Duration::from_secs(flags.idle_seconds.max(1)));
     let idle = read_cpu_seconds(target.pid)? - before;
@@ -171,12 +179,28 @@ async fn measure(
         folder_mb,
         start_ms,
         resident_mib,
+        settled_s,
         idle_cpu_percent: idle / flags.idle_seconds.max(1) as f64 * 100.0,
         rates,
         describe_ms,
         list_shards_ms,
         resident_after_mib,
     })
+}
+
+/// Waits until what a start sets off is done: no CPU for a while. How long that took.
+fn settle(target: &Target, most: Duration) -> io::Result<f64> {
+    let began = Instant::now();
+    let mut used = read_cpu_seconds(target.pid)?;
+    let mut quiet = 0;
+    while quiet < QUIET_LOOKS && began.elapsed() < most {
+        thread::sleep(LOOK_EVERY);
+        let now = read_cpu_seconds(target.pid)?;
+        let is_quiet = now - used < LOOK_EVERY.as_secs_f64() * QUIET_SHARE;
+        quiet = if is_quiet { quiet + 1 } else { 0 };
+        used = now;
+    }
+    Ok(began.elapsed().as_secs_f64())
 }
 
 /// The middle and the 99th of 100 of a call's times.
@@ -213,18 +237,19 @@ fn print(steps: &[Step], flags: &Flags) {
         flags.memory.as_deref().unwrap_or("by default")
     );
     println!(
-        "| | segments, MB | start to ready, ms | memory then, MiB | idle CPU, % of one | PutRecord p50 / p99 ms at 1,000/s | at 4,000/s | DescribeStreamSummary | ListShards | memory after, MiB |"
+        "| | segments, MB | start to ready, ms | memory then, MiB | quiet after, s | idle CPU, % of one | PutRecord p50 / p99 ms at 1,000/s | at 4,000/s | DescribeStreamSummary | ListShards | memory after, MiB |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
     let pair = |(p50, p99): (f64, f64)| format!("{p50:.2} / {p99:.2}");
     for step in steps {
         let rates: Vec<String> = step.rates.iter().map(|&(_, p50, p99)| pair((p50, p99))).collect();
         println!(
-            "| {} | {} | {:.0} | {:.0} | {:.1} | {} | {} | {} | {:.0} |",
+            "| {} | {} | {:.0} | {:.0} | {:.0} | {:.1} | {} | {} | {} | {:.0} |",
             step.what,
             step.folder_mb,
             step.start_ms,
             step.resident_mib,
+            step.settled_s,
             step.idle_cpu_percent,
             rates.join(" | "),
             pair(step.describe_ms),

@@ -26,6 +26,8 @@ use stdx::Entropy;
 use wire::Endpoint;
 
 pub use injected::InjectedFaults;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use tokens::decoders;
 pub use unserved::UNSERVED;
 
 /// Serves Data Streams.

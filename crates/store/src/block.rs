@@ -117,7 +117,8 @@ impl BlockHeader {
         let producer = (fields.u64()?, fields.u64()?);
         let body_bytes = fields.u32()?;
         let crc = fields.u32()?;
-        let known = key == 0 && producer == (0, 0);
+        // A position has 63 bits, so counting on from it never overflows.
+        let known = key == 0 && producer == (0, 0) && first.0 >> 63 == 0;
         let header = BlockHeader {
             log,
             kind,
@@ -169,7 +170,7 @@ pub(crate) fn records<'a>(
         at = start + length;
         Some(StoredRecord {
             position: header.first.plus(u64::from(index)),
-            arrival: UnixMillis(header.arrival_min.0 + u64::from(delta_ms)),
+            arrival: UnixMillis(header.arrival_min.0.saturating_add(u64::from(delta_ms))),
             payload: body.slice(start..at),
         })
     })
@@ -205,7 +206,7 @@ pub(crate) fn parts(
         }
         if position >= from {
             part.count += 1;
-            part.arrival_max = UnixMillis(header.arrival_min.0 + u64::from(delta_ms));
+            part.arrival_max = UnixMillis(header.arrival_min.0.saturating_add(u64::from(delta_ms)));
         }
         at = end;
     }

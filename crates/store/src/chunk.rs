@@ -63,11 +63,12 @@ impl ChunkHeader {
             footer_at: fields.u32()?,
             arrival: UnixMillis(fields.u64()?),
         };
-        let _reserved = fields.u32()?;
+        let reserved = fields.u32()?;
         let whole = fields.u32()? == crc32c::crc32c(&bytes[..CHUNK_HEADER_BYTES - 4]);
         let footer_end =
             header.footer_at as usize + header.blocks as usize * FOOTER_ENTRY_BYTES + TRAILER_BYTES;
-        let sane = (header.bytes_total as usize).is_multiple_of(CHUNK_ALIGN)
+        let sane = reserved == 0
+            && (header.bytes_total as usize).is_multiple_of(CHUNK_ALIGN)
             && footer_end <= header.bytes_total as usize;
         (whole && sane).then_some(header)
     }

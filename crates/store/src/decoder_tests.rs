@@ -10,6 +10,8 @@ use proptest::prelude::*;
 use stdx::UnixMillis;
 
 use crate::RecordBatch;
+use crate::backup::Point;
+use crate::backup::backup_tests::{blob_copy, point};
 use crate::blob::{Blob, BlobId, BlobList, BlobTrailer};
 use crate::block::{BlockAt, BlockHeader, BlockKind, Codec, Home, RowEntry};
 use crate::bucket::{Mark, MarkKind};
@@ -79,6 +81,9 @@ fn examples(name: &str) -> Vec<Vec<u8>> {
         "manifest" => vec![manifest().encode()],
         "format_file" => vec![b"levada 1\n".to_vec()],
         "log_row" => vec![log_row(None), log_row(Some(Position::new(4, 8)))],
+        "backup_point" => {
+            vec![point().encode(), Point { blobs: vec![blob_copy()], ..point() }.encode()]
+        }
         "mark" => vec![mark(MarkKind::Claim), mark(MarkKind::Seal)],
         "blob_trailer" => {
             vec![BlobTrailer { id: BlobId(7), bytes: 70_000, sums: 5 }.encode().to_vec()]

@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 
+use crate::backup::Point;
 use crate::blob::{BlobList, BlobTrailer};
 use crate::block::{self, BLOCK_HEADER_BYTES, BlockHeader, BlockKind, Codec};
 use crate::bucket::Mark;
@@ -14,6 +15,7 @@ use crate::format_file;
 use crate::logs::LogRow;
 use crate::manifest::Manifest;
 use crate::pack;
+use crate::table::Table;
 
 /// A decoder.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +43,7 @@ pub const DECODERS: &[Decoder] = &[
     Decoder { name: "mark", decode: mark, is_summed: true },
     Decoder { name: "blob_trailer", decode: blob_trailer, is_summed: true },
     Decoder { name: "blob_list", decode: blob_list, is_summed: false },
+    Decoder { name: "backup_point", decode: backup_point, is_summed: true },
 ];
 
 fn chunk_header(bytes: &[u8]) -> bool {
@@ -159,5 +162,38 @@ fn blob_list(bytes: &[u8]) -> bool {
     list.encode(&mut again);
     again.extend_from_slice(rest);
     assert_eq!(again, bytes, "a list that reads as another");
+    true
+}
+
+fn backup_point(bytes: &[u8]) -> bool {
+    let Some(point) = Point::decode(bytes) else { return false };
+    assert_eq!(Point::decode(&point.encode()), Some(point), "not the same again");
+    true
+}
+
+/// Decodes a key of table `T`; whether it is believed.
+///
+/// # Panics
+/// If it is believed and reads as another.
+pub fn table_key<T: Table>(bytes: &[u8]) -> bool {
+    let Ok(key) = T::decode_key(bytes) else { return false };
+    let mut again = Vec::new();
+    T::encode_key(&key, &mut again);
+    assert_eq!(again, bytes, "a key that reads as another");
+    true
+}
+
+/// Decodes a row of table `T`; whether it is believed. It may hold fields of a later version, which are
+/// not written again.
+///
+/// # Panics
+/// If what is written again is not the same.
+pub fn table_row<T: Table>(bytes: &[u8]) -> bool {
+    let Ok(row) = T::decode_row(bytes) else { return false };
+    let (mut once, mut twice) = (Vec::new(), Vec::new());
+    T::encode_row(&row, &mut once);
+    let Ok(again) = T::decode_row(&once) else { panic!("what is written is not read") };
+    T::encode_row(&again, &mut twice);
+    assert_eq!(once, twice, "a row that reads as another");
     true
 }

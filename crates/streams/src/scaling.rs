@@ -156,6 +156,16 @@ mod tests {
         assert_eq!(scaled(&state(10_000), 3).open().len(), 3);
     }
 
+    /// Nothing of it could be merged, and the server was busy with it for ever.
+    #[test]
+    fn a_map_that_is_not_whole_is_not_scaled_for_ever() {
+        let state = state(4);
+        let next_log = || LogId(9);
+        let mut draft = Draft::new(&state, UnixMillis(1_700_000_100_000), &next_log);
+        let twin = Arc::clone(&state.shards.open()[0]);
+        scale(&mut draft, vec![Arc::clone(&twin), Arc::clone(&twin), twin], 1);
+    }
+
     proptest! {
         #[test]
         fn the_open_shards_cover_the_space(from in 1u32..60, to in 1u32..200) {

@@ -81,7 +81,8 @@ pub(super) const SUITES: &[Suite] = &[
         needs: WITH_PYTHON,
         files: &[
             "test_durability.py",
-            "test_disk_full.py",
+            "test_damage.py",
+            "test_wall_clock.py",
             "test_disk_full.py",
             "test_reshard_load.py",
             "test_bucket.py",

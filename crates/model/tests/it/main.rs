@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly anywhere")]
 
 mod constraints;
+mod corpus;
 mod explain;
 mod golden;
 mod resources;

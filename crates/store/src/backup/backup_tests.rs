@@ -23,7 +23,7 @@ use crate::{
 
 const ALL: ReadBudget = ReadBudget { records_max: usize::MAX, bytes_max: usize::MAX };
 
-fn point() -> Point {
+pub(crate) fn point() -> Point {
     Point {
         number: 3,
         created: UnixMillis(1_700_000_000_000),
@@ -36,7 +36,7 @@ fn point() -> Point {
     }
 }
 
-fn blob_copy() -> BlobCopy {
+pub(crate) fn blob_copy() -> BlobCopy {
     BlobCopy { id: BlobId(9), mark: 0xbead, bytes: 70, damaged: true }
 }
 

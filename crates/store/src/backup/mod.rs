@@ -10,7 +10,7 @@ mod save;
 mod vault;
 
 #[cfg(test)]
-mod backup_tests;
+pub(crate) mod backup_tests;
 
 use std::fmt;
 use std::io;
@@ -19,6 +19,8 @@ use std::path::PathBuf;
 use crate::config::BucketLocation;
 use crate::error::OpenError;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use point::Point;
 pub use restore::{Restored, restore, verify_backup};
 pub use save::{BackedUp, BackupOptions, back_up};
 

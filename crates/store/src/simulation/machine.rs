@@ -186,6 +186,11 @@ impl Machine {
         self.plan();
     }
 
+    /// From now on the disk has no room.
+    pub fn fill(&self) {
+        self.disk.set_room(0);
+    }
+
     /// From now on something goes wrong, for a while.
     pub fn arm(&self) {
         if self.weather.fills && self.below(2) == 0 {
@@ -245,6 +250,11 @@ impl Machine {
             self.disk = next;
             self.plan();
         }
+    }
+
+    /// The next process finds this time of day.
+    pub fn set_clock(&mut self, now: UnixMillis) {
+        self.clock = Clock::manual(now);
     }
 
     /// Now and then the next process finds another time of day, hours away.

@@ -16,6 +16,8 @@ mod liar;
 #[cfg(test)]
 mod mutant_tests;
 #[cfg(test)]
+mod regression_tests;
+#[cfg(test)]
 mod world;
 #[cfg(test)]
 mod world_tests;

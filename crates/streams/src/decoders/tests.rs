@@ -21,6 +21,10 @@ fn example(name: &str) -> Vec<u8> {
         "shard_row" => golden(include_str!("../../tests/golden/shard_row.hex")),
         "consumer_key" => [&generation[..], b"app"].concat(),
         "consumer_row" => golden(include_str!("../../tests/golden/consumer_row.hex")),
+        "account_key" => b"000000000000\0us-east-1".to_vec(),
+        "account_row" => golden(include_str!("../../tests/golden/account_row.hex")),
+        "given_number" => b"49546570772520434310099010312716648896382882028187549746".to_vec(),
+        "given_id" => b"shardId-000000000003".to_vec(),
         _ => b"\x01\x03keydata".to_vec(),
     }
 }

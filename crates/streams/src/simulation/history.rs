@@ -55,9 +55,11 @@ pub(super) enum Asked {
         generation: u64,
         target: u32,
     },
+    /// Whether it is known to make records live shorter.
     Retain {
         generation: u64,
         hours: u32,
+        cuts: bool,
     },
 }
 
@@ -129,10 +131,12 @@ struct Request {
     /// `None` until it is answered.
     answer: Option<Answer>,
     sent: usize,
+    sent_at: UnixMillis,
     /// The highest number of each key acknowledged before it was sent.
     floors: HashMap<HashKey, String>,
-    /// Reshards of its stream that had been sent before it, and whether all of them were settled.
-    reshards_before: (usize, bool),
+    /// Reshards of its stream that had been sent before it, or changes of its retention, and whether
+    /// all of them were settled.
+    before: (usize, bool),
 }
 
 /// A read, and what was known when it was made.
@@ -160,6 +164,7 @@ struct Known {
     /// What arrived before this expired when retention was cut.
     floor: UnixMillis,
     reshards: Vec<RequestId>,
+    retains: Vec<RequestId>,
     /// Shards that have expired.
     gone: HashSet<u32>,
     /// The earliest that it has been since its map was shown.
@@ -214,8 +219,11 @@ impl Checker {
             Event::Read(read) => return self.read(read),
             Event::Maps(maps) => return self.see_maps(maps),
             Event::Now(now) => {
+                let goes_back = *now < self.now;
                 (self.now, self.now_max) = (*now, self.now_max.max(*now));
                 for known in self.streams.values_mut() {
+                    // With the clock the retention period goes back, too.
+                    known.floor = if goes_back { UnixMillis(0) } else { known.floor };
                     known.since_map = known.since_map.min(*now);
                 }
             }
@@ -233,7 +241,7 @@ impl Checker {
 
     fn send(&mut self, request: RequestId, asked: &Asked) {
         let mut floors = HashMap::new();
-        let mut reshards_before = (0, true);
+        let mut before = (0, true);
         match asked {
             Asked::Put { generation, keys } => {
                 let newest = &self.known(*generation).newest;
@@ -244,30 +252,40 @@ impl Checker {
                 self.known(*generation).delete_sent = true;
                 self.deletions.insert(name.clone(), self.at);
             }
-            Asked::Retain { generation, hours } => {
+            Asked::Retain { generation, hours, .. } => {
                 let known = self.known(*generation);
                 known.hours_min = known.hours_min.min(*hours);
+                let retains = known.retains.clone();
+                known.retains.push(request);
+                before = self.settled(&retains);
             }
             Asked::Split { generation, .. }
             | Asked::Merge { generation, .. }
             | Asked::Scale { generation, .. } => {
-                let before = self.known(*generation).reshards.clone();
-                let settled = |before: &RequestId| {
-                    matches!(self.requests[before].answer, Some(Answer::Done(_) | Answer::Refused))
-                };
-                reshards_before = (before.len(), before.iter().all(settled));
+                let reshards = self.known(*generation).reshards.clone();
+                before = self.settled(&reshards);
                 self.known(*generation).reshards.push(request);
             }
             Asked::Create { .. } => {}
         }
-        let (asked, sent, answer) = (asked.clone(), self.at, None);
-        self.requests.insert(request, Request { asked, answer, sent, floors, reshards_before });
+        let (asked, sent, sent_at, answer) = (asked.clone(), self.at, self.now, None);
+        let own = Request { asked, answer, sent, sent_at, floors, before };
+        self.requests.insert(request, own);
+    }
+
+    /// How many these are, and whether nothing of them is still to come.
+    fn settled(&self, requests: &[RequestId]) -> (usize, bool) {
+        let settled = |request: &RequestId| {
+            matches!(self.requests[request].answer, Some(Answer::Done(_) | Answer::Refused))
+        };
+        (requests.len(), requests.iter().all(settled))
     }
 
     fn answer(&mut self, request: RequestId, answer: &Answer) -> Verdict {
         let Some(own) = self.requests.get_mut(&request) else { return Err("unasked".to_owned()) };
         own.answer = Some(answer.clone());
-        let (asked, sent) = (own.asked.clone(), own.sent);
+        let (asked, sent, sent_at) = (own.asked.clone(), own.sent, own.sent_at);
+        let alone = own.before.1;
         let Answer::Done(numbers) = answer else { return Ok(()) };
         match asked {
             Asked::Put { generation, keys } => {
@@ -289,8 +307,8 @@ impl Checker {
             Asked::Delete { generation, .. } if !self.delayed => {
                 self.known(generation).deleted = true;
             }
-            Asked::Retain { generation, hours: kept } if !self.delayed => {
-                let horizon = self.now.before(hours(kept));
+            Asked::Retain { generation, hours: kept, cuts } if cuts && alone && !self.delayed => {
+                let horizon = sent_at.before(hours(kept));
                 let known = self.known(generation);
                 known.floor = known.floor.max(horizon);
             }
@@ -409,14 +427,26 @@ impl Checker {
             ensure(expired, || format!("{shard:?} is gone"))?;
             known.gone.insert(*index);
         }
-        known.since_map = now;
         open.sort_by_key(|range| range.start);
         let whole = open.first().is_some_and(|first| first.start.0 == 0)
             && open.last().is_some_and(|last| last.end.0 == u128::MAX)
             && open.windows(2).all(|pair| pair[0].touches(&pair[1]));
         ensure(whole, || format!("the open shards do not cover the space: {open:?}"))?;
-        let settled = !self.delayed;
-        if settled { self.check_reshards(map) } else { Ok(()) }
+        self.known(map.generation).since_map = self.reshards_since(map).min(now);
+        if self.delayed { Ok(()) } else { self.check_reshards(map) }
+    }
+
+    /// When the first of the reshards was sent that may still be on their way: shards that it closes
+    /// may have been closed since then.
+    fn reshards_since(&self, map: &Map) -> UnixMillis {
+        let requests = self.streams[&map.generation].reshards.iter();
+        let under_way =
+            requests.map(|request| &self.requests[request]).filter(|own| match own.answer {
+                None | Some(Answer::InDoubt) => true,
+                Some(Answer::Done(_)) => !map.active,
+                Some(Answer::Refused) => false,
+            });
+        under_way.map(|own| own.sent_at).min().unwrap_or(UnixMillis(u64::MAX))
     }
 
     /// What reshards that were answered have made of the map.
@@ -439,9 +469,7 @@ impl Checker {
                     })?;
                 }
                 // No other reshard is on its way or came after it.
-                Asked::Scale { target, .. }
-                    if own.reshards_before == (known.reshards.len() - 1, true) =>
-                {
+                Asked::Scale { target, .. } if own.before == (known.reshards.len() - 1, true) => {
                     let open = map.shards.iter().filter(|shard| shard.is_open()).count();
                     ensure(open == target as usize, || format!("{open} shards of {target}"))?;
                 }

@@ -3,5 +3,6 @@
 
 mod history;
 mod mutant_tests;
+mod regression_tests;
 mod world;
 mod world_tests;

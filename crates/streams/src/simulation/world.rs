@@ -281,7 +281,9 @@ impl World {
     }
 
     fn retain_hours(&mut self, stream: Arc<Stream>, hours: u32) {
-        let longer = hours >= stream.state().row.retention_hours || hours == 48;
+        let current = stream.state().row.retention_hours;
+        let longer = hours >= current || hours == 48;
+        let cuts = hours < current && !longer;
         let (engine, generation) = (self.engine().clone(), stream.generation);
         let retain = async move {
             match longer {
@@ -289,7 +291,7 @@ impl World {
                 false => engine.decrease_retention(&stream, i64::from(hours)).await,
             }
         };
-        self.ask(Asked::Retain { generation, hours }, retain, |()| Vec::new());
+        self.ask(Asked::Retain { generation, hours, cuts }, retain, |()| Vec::new());
     }
 
     fn see_maps(&self) {

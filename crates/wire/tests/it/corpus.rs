@@ -35,6 +35,11 @@ fn no_cut_and_no_flip_of_a_body_does_harm() {
 }
 
 #[test]
+fn no_cut_and_no_flip_of_a_json_body_does_harm() {
+    over_corpus("wire_json", |bytes| wire::json::parse(bytes).is_ok(), false);
+}
+
+#[test]
 fn no_cut_and_no_flip_of_a_frame_is_believed() {
     over_corpus("wire_event_stream", |bytes| frames(bytes) > 0, true);
 }
