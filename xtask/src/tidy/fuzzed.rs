@@ -17,7 +17,8 @@ pub(super) fn decoders(tree: &Tree) -> Result<Vec<Violation>, Failure> {
     let (manifest, table) = (text_of(MANIFEST), text_of(TABLE));
     let targets: BTreeSet<&str> = tree.rust().filter_map(target_of).collect();
     let mut found = Vec::new();
-    for source in tree.rust().filter(|source| source.text.contains("DECODERS: &[Decoder]")) {
+    let lists = tree.rust().filter(|source| source.path.starts_with("crates/"));
+    for source in lists.filter(|source| source.text.contains("DECODERS: &[Decoder]")) {
         for (line, name) in names(&source.text) {
             if !targets.contains(name.as_str()) {
                 let advice = format!("`{name}` has no target in {TARGETS}");
@@ -53,9 +54,15 @@ fn target_of(source: &Source) -> Option<&str> {
 fn names(text: &str) -> Vec<(usize, String)> {
     let begins = |line: &str| line.contains("DECODERS: &[Decoder]");
     let lines = text.lines().enumerate().skip_while(|(_, line)| !begins(line));
-    let list = lines.take_while(|(_, line)| begins(line) || !line.starts_with("];"));
-    let quoted = |line: &str| Some(line.split('"').nth(1)?.to_owned());
-    list.filter_map(|(index, line)| Some((index + 1, quoted(line)?))).collect()
+    let mut found = Vec::new();
+    for (index, line) in lines {
+        let quoted = line.split('"').skip(1).step_by(2);
+        found.extend(quoted.map(|name| (index + 1, name.to_owned())));
+        if line.ends_with("];") {
+            break;
+        }
+    }
+    found
 }
 
 /// The tables of a crate that lists its decoders are all in the list.

@@ -69,6 +69,8 @@ pub struct DeliveryStanding {
     pub objects: Vec<ObjectStanding>,
     /// Buckets that write over objects that are there: a crash may leave an object in them twice.
     pub at_least_once: Vec<String>,
+    /// Records that its source had let go of before they were read.
+    pub lost_records: u64,
     /// What keeps it from going on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
@@ -180,6 +182,7 @@ impl Operator {
             partitions,
             at_least_once,
             trouble,
+            lost_records,
         } = self.delivery.status(stream).await?;
         let now = self.delivery.now();
         Ok(DeliveryStanding {
@@ -191,6 +194,7 @@ impl Operator {
             objects: plans.into_iter().map(object_standing).collect(),
             at_least_once,
             trouble,
+            lost_records,
         })
     }
 }

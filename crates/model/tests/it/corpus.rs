@@ -44,7 +44,7 @@ fn replay(name: &str, endpoints: &[Box<dyn Endpoint>], bodies: &[(&str, Codec, &
     }
     for file in fs::read_dir(corpus).unwrap() {
         let bytes = fs::read(file.unwrap().path()).unwrap();
-        (0..bytes.len()).for_each(|cut| drop(decode(endpoints, &bytes[..cut])));
+        (0..bytes.len()).for_each(|cut| _ = decode(endpoints, &bytes[..cut]));
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
