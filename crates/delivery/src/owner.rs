@@ -283,10 +283,10 @@ impl Owner {
             biased;
             command = commands.recv() => self.obey(command.ok_or(Ended::Gone)?).await?,
             Some(attempted) = self.attempts.next(), if !self.attempts.is_empty() => {
-                self.attempted(attempted.ok_or(Ended::Stale)?);
+                self.attempted(attempted.ok_or_else(broken_off)?);
             }
             Some(staged) = self.batches.next(), if !self.batches.is_empty() => {
-                self.commit_staged(staged.ok_or(Ended::Stale)??).await?;
+                self.commit_staged(staged.ok_or_else(broken_off)??).await?;
             }
             changed = self.states.changed() => {
                 changed.map_err(|_| Ended::Gone)?;
@@ -579,6 +579,11 @@ fn followed(mut follower: Follower, log: u64) -> Followed {
         follower.changed().await;
         (follower, log)
     })
+}
+
+/// Work that ended without a result: it is begun again, but not at once.
+fn broken_off() -> Ended {
+    Ended::Failed("work on an object or a batch broke off".to_owned())
 }
 
 /// Waits until the source's shards have changed, or for ever if there is no source.

@@ -15,7 +15,8 @@ use crate::destination::{Destination, Function, uuid};
 use crate::frame::Frame;
 use crate::lambda::{self, Failed, Invocation, Sent, Verdict};
 use crate::limits::{
-    EVENT_RECORD_BYTES, FUNCTION_ANSWER_BYTES_MAX, FUNCTION_WAIT, GIVES_UP_AFTER, STAGED_BYTES_MAX,
+    EVENT_RECORD_BYTES, FUNCTION_ANSWER_BYTES_MAX, FUNCTION_RETRIES_DEFAULT, FUNCTION_WAIT,
+    GIVES_UP_AFTER, STAGED_BYTES_MAX,
 };
 use crate::object::Frames;
 use crate::outside::{InvokeError, Invoked};
@@ -304,6 +305,10 @@ async fn ask(
                 if failures > function.retries {
                     let failed = Verdict::Failed(Failed::FunctionError);
                     return (failures, Ok(vec![failed; sent.len()]));
+                }
+                // As often as is usual without a pause; whoever asks for more is not asking for a storm.
+                if let Some(many) = failures.checked_sub(FUNCTION_RETRIES_DEFAULT + 1) {
+                    shared.clock.sleep(pause(many + 1, shared.entropy.u64())).await;
                 }
             }
             Some(Err(error)) => {

@@ -19,7 +19,7 @@ use super::fixture::{Fixture, delivered, extended};
 use super::world::{Bucket, Fate, Function};
 
 /// A destination with a function.
-fn transforming(interval_seconds: i32) -> ExtendedS3DestinationDescription {
+pub(crate) fn transforming(interval_seconds: i32) -> ExtendedS3DestinationDescription {
     let parameter = |name: &str, value: &str| ProcessorParameter {
         parameter_name: name.into(),
         parameter_value: value.to_owned(),
@@ -53,7 +53,9 @@ fn partitioned(interval_seconds: i32) -> ExtendedS3DestinationDescription {
 }
 
 /// A function that decides for each record.
-fn function(mut decide: impl FnMut(&str) -> Value + Send + 'static) -> Arc<dyn Functions> {
+pub(crate) fn function(
+    mut decide: impl FnMut(&str) -> Value + Send + 'static,
+) -> Arc<dyn Functions> {
     let decide = std::sync::Mutex::new(move |text: &str| decide(text));
     Arc::new(Function(move |_: &str, event: Bytes| -> Result<Invoked, InvokeError> {
         let event: Value = serde_json::from_slice(&event).expect("JSON");
@@ -71,7 +73,7 @@ fn function(mut decide: impl FnMut(&str) -> Value + Send + 'static) -> Arc<dyn F
     }))
 }
 
-fn ok(text: &str) -> Value {
+pub(crate) fn ok(text: &str) -> Value {
     json!({ "result": "Ok", "data": STANDARD.encode_to_string(text) })
 }
 
