@@ -90,8 +90,8 @@ def test_records_follow_each_other_verbatim(dev, firehose, s3, bucket):
 def test_a_full_buffer_does_not_wait(firehose, s3, bucket):
     name = deliveries.create(firehose, bucket, BufferingHints=deliveries.hints(1, 900))
     deliveries.put(firehose, name, [bytes([65 + n]) * 600_000 for n in range(3)])
-    found = delivered(s3, bucket)
-    assert [len(body) for body, _ in found.values()] == [600_000]
+    found = delivered(s3, bucket, 2)
+    assert [len(body) for body, _ in found.values()] == [600_000, 600_000], "the third one waits"
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_a_function_transforms(firehose, s3, bucket, lambdas):
         ErrorOutputPrefix="errors/!{firehose:error-output-type}/",
         Prefix="good/",
         ProcessingConfiguration=deliveries.processing(
-            deliveries.processor("Lambda", LambdaArn=FUNCTION, BufferIntervalInSeconds=0)
+            deliveries.function(FUNCTION)
         ),
     )
     deliveries.put(firehose, name, [b"one", b"drop", b"fail", b"two"])
@@ -268,9 +268,7 @@ def test_a_webhook_that_fails_goes_to_the_errors(firehose, s3, bucket, lambdas):
         bucket,
         BufferingHints=deliveries.hints(1, 0),
         ProcessingConfiguration=deliveries.processing(
-            deliveries.processor(
-                "Lambda", LambdaArn=lambdas.webhook, NumberOfRetries=1, BufferIntervalInSeconds=0
-            )
+            deliveries.function(lambdas.webhook, NumberOfRetries=1)
         ),
     )
     deliveries.put(firehose, name, [b"one"])
@@ -306,7 +304,7 @@ def test_partitions(dev, firehose, s3, bucket):
     for customer in range(3):
         found = deliveries.lines(s3, bucket, f"customer={customer}/")
         assert set(found) == set(records[customer::3])
-    failed = until(lambda: deliveries.failures(s3, bucket, "errors/processing-failed/"))
+    failed = until(lambda: deliveries.failures(s3, bucket, "errors/metadata-extraction-failed/"))
     raw = {base64.b64decode(failure["rawData"]) for failure in failed}
     assert raw == {b"no json", b'{"customer": null}'}
 
@@ -326,7 +324,7 @@ def test_a_backup_of_the_source(firehose, s3, bucket, lambdas):
             "BufferingHints": deliveries.hints(1, 60),
         },
         ProcessingConfiguration=deliveries.processing(
-            deliveries.processor("Lambda", LambdaArn=FUNCTION, BufferIntervalInSeconds=0)
+            deliveries.function(FUNCTION)
         ),
     )
     deliveries.put(firehose, name, [b"raw\n"])

@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 from rig import clients, deliveries, functions
-from rig.server import KEY_ID, REGION, SECRET, Server
+from rig.server import ACCOUNT, KEY_ID, REGION, SECRET, Server
 from rig.waiting import until
 
 KILLS = 100 if os.environ.get("LEVADA_LONG") else 20
@@ -148,12 +148,8 @@ def test_partitions_and_a_function_that_never_answers_the_same(tmp_path):
             ErrorOutputPrefix="failed/!{firehose:error-output-type}/",
             DynamicPartitioningConfiguration={"Enabled": True},
             ProcessingConfiguration=deliveries.processing(
-                deliveries.processor(
-                    "Lambda",
-                    LambdaArn=f"arn:aws:lambda:{REGION}:000000000000:function:draw",
-                    NumberOfRetries=5,
-                    BufferSizeInMBs=0.2,
-                    BufferIntervalInSeconds=0,
+                deliveries.function(
+                    f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:draw", NumberOfRetries=5
                 ),
                 deliveries.processor(
                     "MetadataExtraction",

@@ -48,6 +48,13 @@ def processor(kind, **parameters):
     return {"Type": kind, "Parameters": listed}
 
 
+def function(arn, **parameters):
+    """A function that is called at once."""
+    return processor(
+        "Lambda", LambdaArn=arn, BufferSizeInMBs=1, BufferIntervalInSeconds=0, **parameters
+    )
+
+
 def processing(*processors):
     return {"Enabled": True, "Processors": list(processors)}
 
