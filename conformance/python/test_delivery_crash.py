@@ -13,6 +13,7 @@ from collections import Counter
 import pytest
 
 from rig import clients, deliveries, functions
+from rig.command import run
 from rig.server import ACCOUNT, KEY_ID, REGION, SECRET, Server
 from rig.waiting import until
 
@@ -51,8 +52,15 @@ class Writer(threading.Thread):
         return json.dumps(record).encode() + b"\n"
 
 
+def flush_until_killed(server, name):
+    """What there is becomes objects all the time: partitions cannot ask for that by themselves."""
+    while run("deliver", "flush", name, "--data", server.data).returncode == 0:
+        pass
+
+
 def put_until_killed(server, name, label, chance):
     """What was taken before the kill."""
+    threading.Thread(target=flush_until_killed, args=(server, name), daemon=True).start()
     writers = [Writer(server.endpoint, name, f"{label}.{n}") for n in range(WRITERS)]
     for writer in writers:
         writer.start()
@@ -85,8 +93,13 @@ def run_kills(start, name, taken_from, seed):
         server = start()
     assert taken
     wanted = set(taken)
+
+    def delivered():
+        run("deliver", "flush", name, "--data", server.data)
+        return wanted <= taken_from(server).keys()
+
     until(
-        lambda: wanted <= taken_from(server).keys(),
+        delivered,
         DELIVERED_SECONDS,
         every=0.5,
         what="everything that was taken",
@@ -143,7 +156,7 @@ def test_partitions_and_a_function_that_never_answers_the_same(tmp_path):
         start, bucket, name = prepared(
             tmp_path / "data",
             ["--lambda-endpoint", outside.endpoint],
-            BufferingHints=deliveries.hints(64, 0),
+            BufferingHints=deliveries.hints(64, 60),
             Prefix="c=!{partitionKeyFromQuery:customer}/b=!{partitionKeyFromLambda:bucket}/",
             ErrorOutputPrefix="failed/!{firehose:error-output-type}/",
             DynamicPartitioningConfiguration={"Enabled": True},

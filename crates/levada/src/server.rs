@@ -194,6 +194,7 @@ pub struct Server {
     root_key: KeyPair,
     ca_pem: Option<String>,
     renewal: Renewal,
+    delivery: Delivery,
     store: Store,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Drained>,
@@ -213,16 +214,17 @@ impl Server {
             streams::Config { state_delay: config.state_delay, limits: config.limits };
         let streams = Streams::open(store.clone(), clock.clone(), entropy.clone(), streams_config);
         let streams = streams.map_err(|error| StartError::Damaged(error.to_string()))?;
+        let telemetry = Telemetry::new(clock.clone());
         let bucket = Bucket::new(store.clone(), clock.clone(), entropy.clone());
         let engines = (&streams, &bucket);
-        let delivery = open_delivery(&config, &store, engines, &root_key, (&clock, &entropy))?;
+        let delivery =
+            open_delivery(&config, &store, engines, &root_key, (&clock, &entropy, &telemetry))?;
         let token_key = token_key(&store, &entropy)?;
         let shown = tls::prepare(&config.tls, config.listen.ip(), &store, &clock)?;
         let ca_pem = shown.ca_pem.clone();
         if let Some(folder) = &config.data {
             tls::publish(ca_pem.as_deref(), folder, &store)?;
         }
-        let telemetry = Telemetry::new(clock.clone());
         telemetry.source(Arc::new(streams.clone()));
         telemetry.source(Arc::new(delivery.clone()));
         let injected = (config.development || config.faults)
@@ -235,7 +237,7 @@ impl Server {
         });
         let authority = Arc::new(authority(&config, &root_key, &entropy));
         let handover = embedded::handover(bucket, Arc::clone(&authority));
-        let engines = (streams, delivery);
+        let engines = (streams, delivery.clone());
         let services = services(engines, token_key, clock_moved, &injected, &telemetry, &entropy);
         let front = Front::bind(
             &FrontConfig {
@@ -269,7 +271,7 @@ impl Server {
             }
         }));
         let renewal = shown.keep(clock);
-        Ok(Server { endpoint, root_key, ca_pem, renewal, store, stop, serving })
+        Ok(Server { endpoint, root_key, ca_pem, renewal, delivery, store, stop, serving })
     }
 
     /// Where it listens, such as `http://127.0.0.1:4567`.
@@ -299,6 +301,7 @@ impl Server {
         if let Ok(Drained { connections_aborted: aborted @ 1.. }) = self.serving.await {
             tracing::warn!(aborted, "connections were still busy and have been dropped");
         }
+        self.delivery.stop().await;
         if let Err(error) = self.store.remove_file(ENDPOINT_FILE) {
             tracing::warn!(%error, "the endpoint file could not be removed");
         }
@@ -345,13 +348,15 @@ fn open_delivery(
     store: &Store,
     (streams, bucket): (&Streams, &Bucket),
     root_key: &KeyPair,
-    (clock, entropy): (&Clock, &Entropy),
+    (clock, entropy, telemetry): (&Clock, &Entropy, &Telemetry),
 ) -> Result<Delivery, StartError> {
     let lambda = config.lambda_endpoint.as_ref().map(|address| Endpoint::new(address, root_key));
     let functions = OutsideFunctions::new(lambda, clock.clone())
         .map_err(|error| StartError::Tls(error.to_string()))?;
     let objects: Arc<dyn ObjectStore> = match &config.s3 {
-        Some(location) => Arc::new(OutsideObjects::new(location.clone(), entropy.clone())),
+        Some(location) => {
+            Arc::new(OutsideObjects::new(location.clone(), entropy.clone(), telemetry))
+        }
         None => Arc::new(EmbeddedObjects(bucket.clone())),
     };
     let tables = open_tables(config, root_key, clock)?;

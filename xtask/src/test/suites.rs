@@ -71,6 +71,11 @@ pub(super) const SUITES: &[Suite] = &[
     Suite { name: "java-sdk", needs: WITH_JAVA, files: &["test_java.py"] },
     Suite { name: "tls", needs: WITH_PYTHON, files: &["test_tls.py"] },
     Suite { name: "other-services", needs: WITH_PYTHON, files: &["test_other_services.py"] },
+    Suite {
+        name: "delivery",
+        needs: WITH_PYTHON,
+        files: &["test_delivery.py", "test_delivery_crash.py"],
+    },
     Suite { name: "embedded-bucket", needs: WITH_PYTHON, files: &["test_embedded_bucket.py"] },
     Suite { name: "protocol", needs: WITH_PYTHON, files: &["test_protocol.py"] },
     Suite { name: "demo", needs: WITH_PYTHON, files: &["test_demo.py"] },

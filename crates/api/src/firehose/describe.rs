@@ -1,6 +1,6 @@
 //! Delivery streams as AWS describes them.
 
-use delivery::{Delivery, DeliveryStream, EncryptionStatus, Source, Status};
+use delivery::{Delivery, DeliveryStatus, DeliveryStream, EncryptionStatus, Source, Status};
 use model::firehose::shapes;
 use wire::Timestamp;
 
@@ -38,6 +38,22 @@ pub(super) fn stream(
         destinations: shown.then(|| own.clone()).into_iter().collect(),
         has_more_destinations: false,
     }
+}
+
+/// What its owner should know: a bucket that writes over objects makes exactly-once at-least-once. AWS has
+/// no member for it; this one is the nearest.
+pub(super) fn warning(status: &DeliveryStatus) -> Option<shapes::FailureDescription> {
+    if status.at_least_once.is_empty() {
+        return None;
+    }
+    let buckets = status.at_least_once.join(", ");
+    Some(shapes::FailureDescription {
+        r#type: shapes::DeliveryStreamFailureType::UnknownError,
+        details: format!(
+            "Delivery is at-least-once: {buckets} ignores conditional writes, so a record may be \
+             delivered twice after a failure."
+        ),
+    })
 }
 
 fn status(status: Status) -> shapes::DeliveryStreamStatus {

@@ -101,7 +101,11 @@ impl Serve<op::DescribeDeliveryStream> for Firehose {
     ) -> Result<shapes::DescribeDeliveryStreamOutput, Fault> {
         let stream = self.stream(call, &input)?;
         let after = input.exclusive_start_destination_id.as_deref();
-        let delivery_stream_description = describe::stream(&self.delivery, &stream, after);
+        let mut delivery_stream_description = describe::stream(&self.delivery, &stream, after);
+        // A delivery stream whose deliveries have ended meanwhile has nothing to warn of.
+        if let Ok(status) = self.delivery.status(&stream).await {
+            delivery_stream_description.failure_description = describe::warning(&status);
+        }
         Ok(shapes::DescribeDeliveryStreamOutput { delivery_stream_description })
     }
 }

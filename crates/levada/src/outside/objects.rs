@@ -14,6 +14,7 @@ use object_store::{
     RetryConfig,
 };
 use stdx::Entropy;
+use telemetry::{Gauge, Telemetry};
 
 use super::S3Location;
 
@@ -36,6 +37,8 @@ pub(crate) struct OutsideObjects {
     location: S3Location,
     entropy: Entropy,
     buckets: RwLock<HashMap<String, Arc<OutsideBucket>>>,
+    /// Buckets that write over objects that are there.
+    without_conditions: Gauge,
 }
 
 /// A bucket, and whether it refuses to write over an object, once that is known.
@@ -45,8 +48,12 @@ struct OutsideBucket {
 }
 
 impl OutsideObjects {
-    pub(crate) fn new(location: S3Location, entropy: Entropy) -> Self {
-        OutsideObjects { location, entropy, buckets: RwLock::default() }
+    pub(crate) fn new(location: S3Location, entropy: Entropy, telemetry: &Telemetry) -> Self {
+        let without_conditions = telemetry.gauge(
+            "delivery_buckets_without_conditions",
+            "Buckets that ignore conditional writes: deliveries into them are at-least-once.",
+        );
+        OutsideObjects { location, entropy, buckets: RwLock::default(), without_conditions }
     }
 
     fn bucket(&self, name: &str) -> Result<Arc<OutsideBucket>, PutError> {
@@ -98,7 +105,14 @@ impl OutsideObjects {
     }
 
     async fn conditions(&self, bucket: &OutsideBucket) -> Result<bool, PutError> {
-        bucket.has_conditions.get_or_try_init(|| self.probe(bucket)).await.copied()
+        let probe = async {
+            let has_conditions = self.probe(bucket).await?;
+            if !has_conditions {
+                self.without_conditions.add(1);
+            }
+            Ok(has_conditions)
+        };
+        bucket.has_conditions.get_or_try_init(|| probe).await.copied()
     }
 
     async fn put(&self, object: NewObject) -> Result<Put, PutError> {
