@@ -54,7 +54,8 @@ async fn try_once(
         *conditions = Some((bucket.clone(), answer?));
     }
     let _room = shared.budget.take(plan.row.bytes, plan.failures > 0).await;
-    let built = object::build(&shared.store, &plan.row, &plan.destination, frames, account).await;
+    let built =
+        object::build(shared, &plan.row, &plan.destination, frames, &stream.name.world).await;
     let Built { objects, records } = built.map_err(|error| PutError {
         code: "InternalFailure".to_owned(),
         message: format!("the object could not be built: {error}"),

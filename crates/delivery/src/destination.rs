@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64_simd::STANDARD;
+use convert::OptionsError;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 use model::firehose::shapes::{
@@ -16,6 +17,7 @@ use stdx::{Entropy, UnixMillis};
 
 use crate::buffer::Hints;
 use crate::compress::Compression;
+use crate::conversion::Conversion;
 use crate::deaggregate::SubRecords;
 use crate::jq::QueryError;
 use crate::limits::{
@@ -25,6 +27,7 @@ use crate::limits::{
 use crate::partition::Partitioner;
 use crate::prefix::{ErrorOutput, Evaluation, Prefix, PrefixError};
 use crate::process::{Processing, ProcessorSettings, appended_delimiter};
+use crate::rows::Content;
 
 /// Why a destination takes no records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +42,8 @@ pub enum Unserved {
     Compression(String),
     /// Its query is none of jq 1.6's.
     Query(QueryError),
-    /// Its objects are to be in another format than its records, which is not done yet.
-    Conversion,
+    /// Its objects are to be in another format than its records, and cannot be.
+    Conversion(OptionsError),
 }
 
 /// Where a delivery stream's records go.
@@ -54,6 +57,8 @@ pub struct Destination {
     pub function: Option<Function>,
     /// What is done to records without a function, if anything.
     pub processing: Option<Arc<Processing>>,
+    /// How records become rows of a file, if they do.
+    pub conversion: Option<Arc<Conversion>>,
     /// What tells objects apart by partition keys, if anything.
     pub partitioner: Option<Partitioner>,
 }
@@ -85,6 +90,9 @@ pub struct Target {
     extension: String,
     zone: TimeZone,
 }
+
+/// What the name of a converted object ends in (`facts/firehose.md` § 2.3).
+const PARQUET_EXTENSION: &str = ".parquet";
 
 /// When an object is full where nobody says.
 pub(crate) const HINTS_DEFAULT: Hints = Hints {
@@ -120,6 +128,7 @@ impl Destination {
                 backup: None,
                 function: None,
                 processing: None,
+                conversion: None,
                 partitioner: None,
             }),
             None => Err(Unserved::Type(other_type(description))),
@@ -157,24 +166,32 @@ impl Destination {
         let partitioning = extended.dynamic_partitioning_configuration.as_ref();
         let is_partitioned = partitioning.is_some_and(|own| own.enabled == Some(true));
         let conversion = extended.data_format_conversion_configuration.as_ref();
-        if conversion.is_some_and(|own| own.enabled != Some(false)) {
-            return Err(Unserved::Conversion);
+        let conversion = conversion.filter(|own| own.enabled != Some(false));
+        let conversion = conversion.map(Conversion::read).transpose();
+        let conversion = conversion.map_err(Unserved::Conversion)?.map(Arc::new);
+        if conversion.is_some() && data.extension.is_empty() {
+            data.extension = PARQUET_EXTENSION.to_owned();
         }
         Ok(Destination {
             partitioner: is_partitioned.then(|| Partitioner::new(data.prefix.clone())),
             data,
             backup,
+            conversion,
             function: function.and_then(function_of),
             processing,
         })
     }
 
-    /// The kinds of failures that building an object may meet.
-    pub(crate) fn failures(&self) -> &'static [ErrorOutput] {
-        match &self.processing {
-            Some(_) => &[ErrorOutput::Processing, ErrorOutput::Decompression],
-            None => &[],
+    /// The kinds of failures that building an object of this content may meet.
+    pub(crate) fn failures(&self, content: &Content) -> Vec<ErrorOutput> {
+        let mut kinds = Vec::new();
+        if self.processing.is_some() && *content == Content::Source {
+            kinds.extend([ErrorOutput::Processing, ErrorOutput::Decompression]);
         }
+        if self.conversion.is_some() && matches!(content, Content::Source | Content::Staged) {
+            kinds.push(ErrorOutput::FormatConversion);
+        }
+        kinds
     }
 
     /// Whether records go through staging logs: where what becomes of them is not the same each time

@@ -6,6 +6,7 @@ mod budget;
 pub mod buffer;
 mod catalog;
 mod compress;
+mod conversion;
 mod deaggregate;
 mod decompress;
 mod destination;
@@ -47,6 +48,7 @@ mod work;
 
 pub use catalog::{Catalog, CatalogError, TableName, Tables};
 pub use compress::{Compression, Compressor};
+pub use conversion::Conversion;
 pub use deaggregate::{Parts, SubRecords};
 pub use destination::{Destination, Function, Target, Unserved, time_zone};
 pub use engine::{Config, Delivery, NewDeliveryStream, NewSource};

@@ -8,12 +8,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use stdx::{UnixMillis, task};
 use store::{ReadError, Store, StoredRecord};
+use streams::World;
 
+use crate::catalog::CatalogError;
 use crate::compress::{Compression, Compressor};
+use crate::conversion::Converting;
 use crate::destination::{Destination, Target};
 use crate::failed::{self, ProcessingFailed};
-use crate::frame::Frame;
+use crate::frame::{Frame, Origin};
 use crate::outside::NewObject;
+use crate::owners::Shared;
 use crate::prefix::ErrorOutput;
 use crate::process::Processing;
 use crate::reading::{Incoming, Reading};
@@ -40,6 +44,8 @@ pub(crate) enum BuildError {
     Compress(io::Error),
     /// The configuration that the plan was made with cannot be read.
     Destination,
+    /// The catalog does not tell the table that records are converted into.
+    Catalog(CatalogError),
     /// The work was broken off.
     Aborted,
 }
@@ -49,6 +55,7 @@ impl std::fmt::Display for BuildError {
         match self {
             BuildError::Read(error) => error.fmt(f),
             BuildError::Compress(error) => error.fmt(f),
+            BuildError::Catalog(error) => error.fmt(f),
             BuildError::Destination => f.write_str("its configuration cannot be read"),
             BuildError::Aborted => f.write_str("it was broken off"),
         }
@@ -58,17 +65,23 @@ impl std::fmt::Display for BuildError {
 /// Reads a plan's records and makes its objects, page by page: no more than the object and a page is
 /// in memory.
 pub(crate) async fn build(
-    store: &Store,
+    shared: &Shared,
     plan: &PlanRow,
     destination: &Destination,
     frames: &Frames,
-    account: &str,
+    world: &World,
 ) -> Result<Built, BuildError> {
     let target = match plan.content {
         Content::Backup => destination.backup.as_ref().ok_or(BuildError::Destination)?,
         _ => &destination.data,
     };
+    let (store, account) = (&shared.store, &*world.account);
     let mut assembly = Assembly::new(plan, destination, target).map_err(BuildError::Compress)?;
+    if let (Some(own), Content::Source | Content::Staged) = (&destination.conversion, &plan.content)
+    {
+        let converting = Arc::clone(own).begin(&shared.tables, world).await;
+        assembly.body = Body::Converted(Box::new(converting.map_err(BuildError::Catalog)?));
+    }
     let mut reading = Reading::new(store, &plan.parts);
     let output = match plan.content {
         Content::Failed { output } => Some(output),
@@ -89,6 +102,7 @@ pub(crate) async fn build(
         .map_err(BuildError::Compress)?;
     }
     let records = assembly.records;
+    let is_converted = matches!(assembly.body, Body::Converted(_));
     let finished = match assembly.is_heavy() {
         false => assembly.finish(),
         true => task::spawn_blocking(move || assembly.finish())
@@ -108,7 +122,11 @@ pub(crate) async fn build(
         Some(object(key, Bytes::from(lines), None))
     });
     let mut objects: Vec<_> = failed.collect();
-    objects.extend(body.map(|body| object(&plan.key, body, target.compression.content_encoding())));
+    let encoding = match is_converted {
+        true => Some(CONVERTED_ENCODING),
+        false => target.compression.content_encoding(),
+    };
+    objects.extend(body.map(|body| object(&plan.key, body, encoding)));
     Ok(Built { objects, records })
 }
 
@@ -157,9 +175,20 @@ fn write_failed(output: ErrorOutput, record: &StagedRecord, lines: &mut Vec<u8>)
 /// Lines of records that failed, by kind.
 type Lines = BTreeMap<ErrorOutput, Vec<u8>>;
 
+/// What AWS says of a converted object's bytes, although it is a plain file (`facts/firehose.md` § 2.3).
+const CONVERTED_ENCODING: &str = "hadoop-snappy";
+
+/// What records become.
+enum Body {
+    /// Bytes, one record after the other.
+    Joined(Compressor),
+    /// Rows of a file.
+    Converted(Box<Converting>),
+}
+
 /// An object that records are added to, and what fails on the way.
 struct Assembly {
-    body: Compressor,
+    body: Body,
     /// What is done to records first, if anything; whether they come apart, too.
     processing: Option<(Arc<Processing>, bool)>,
     /// When failures are said to have been: when the object was planned.
@@ -180,7 +209,7 @@ impl Assembly {
         };
         let processing = destination.processing.clone();
         Ok(Assembly {
-            body,
+            body: Body::Joined(body),
             processing: match plan.content {
                 Content::Source => processing.map(|own| (own, true)),
                 Content::Staged => processing.map(|own| (own, false)),
@@ -195,7 +224,7 @@ impl Assembly {
     }
 
     fn is_heavy(&self) -> bool {
-        !matches!(self.body, Compressor::Plain(_)) || self.processing.is_some()
+        !matches!(self.body, Body::Joined(Compressor::Plain(_))) || self.processing.is_some()
     }
 
     fn with(mut self, frame: Frame, records: Vec<StoredRecord>) -> io::Result<Self> {
@@ -211,10 +240,10 @@ impl Assembly {
         written.map(|()| self)
     }
 
-    fn add(&mut self, Incoming { data, arrival, .. }: Incoming) -> io::Result<()> {
+    fn add(&mut self, Incoming { data, arrival, origin }: Incoming) -> io::Result<()> {
+        let from = (arrival, origin.as_ref());
         let Some((processing, comes_apart)) = self.processing.clone() else {
-            self.written += 1;
-            return self.body.write(&data);
+            return self.write(&data, from);
         };
         let parts = match comes_apart {
             true => processing.take_apart(&data),
@@ -223,10 +252,12 @@ impl Assembly {
         match parts {
             Ok(parts) => {
                 for part in parts {
-                    self.whole.clear();
-                    processing.append(&part, &mut self.whole);
-                    self.written += 1;
-                    self.body.write(&self.whole)?;
+                    let mut whole = std::mem::take(&mut self.whole);
+                    whole.clear();
+                    processing.append(&part, &mut whole);
+                    let written = self.write(&whole, from);
+                    self.whole = whole;
+                    written?;
                 }
             }
             Err(error) => {
@@ -239,12 +270,28 @@ impl Assembly {
         Ok(())
     }
 
+    fn write(&mut self, data: &[u8], from: (UnixMillis, Option<&Origin>)) -> io::Result<()> {
+        self.written += 1;
+        match &mut self.body {
+            Body::Joined(body) => body.write(data),
+            Body::Converted(file) => {
+                let lines = self.failed.entry(ErrorOutput::FormatConversion).or_default();
+                file.push(data, from, self.ended, lines);
+                Ok(())
+            }
+        }
+    }
+
     /// The object, if there is anything in it, and the lines of what failed.
     fn finish(self) -> io::Result<(Option<Bytes>, Lines)> {
         let body = match self.written {
             0 => None,
-            _ => Some(self.body.finish()?.into()),
+            _ => match self.body {
+                Body::Joined(body) => Some(body.finish()?.into()),
+                Body::Converted(file) => file.finish()?,
+            },
         };
-        Ok((body, self.failed))
+        let failed = self.failed.into_iter().filter(|(_, lines)| !lines.is_empty());
+        Ok((body, failed.collect()))
     }
 }

@@ -219,17 +219,14 @@ impl Owner {
         };
         PlanRow {
             key: target.key(&naming, error_output, &uuid, entropy),
-            error_keys: match content {
-                Content::Source => destination
-                    .failures()
-                    .iter()
-                    .map(|output| {
-                        let uuid = crate::destination::uuid(entropy);
-                        (*output, target.key(&naming, Some(*output), &uuid, entropy))
-                    })
-                    .collect(),
-                _ => BTreeMap::new(),
-            },
+            error_keys: destination
+                .failures(&content)
+                .into_iter()
+                .map(|output| {
+                    let uuid = crate::destination::uuid(entropy);
+                    (output, target.key(&naming, Some(output), &uuid, entropy))
+                })
+                .collect(),
             parts: held.parts,
             content,
             destination: self.state.row.destination.clone(),
