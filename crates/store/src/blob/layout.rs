@@ -17,6 +17,11 @@ pub(crate) fn folder_of(id: BlobId) -> String {
     format!("{BLOB_FOLDER}/{:02x}", id.0 as u8)
 }
 
+/// All of them.
+pub(super) fn folders() -> impl Iterator<Item = String> {
+    (0..=u8::MAX).map(|byte| folder_of(BlobId(byte.into())))
+}
+
 /// The name of a blob's file.
 pub(crate) fn name_of(id: BlobId) -> String {
     format!("{}/{:016x}", folder_of(id), id.0)

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::file::{BlobEncoder, BlobReader};
-use super::layout::{BLOB_FOLDER, folder_of, name_of, parse_name};
+use super::layout::{BLOB_FOLDER, folder_of, folders, name_of, parse_name};
 use super::list::{BlobList, names_blobs};
 use super::memory::MemoryFile;
 use super::{Blob, BlobError, BlobId};
@@ -70,8 +70,8 @@ pub(crate) struct Shelf {
     /// `None` in memory.
     disk: Option<Arc<dyn Disk>>,
     held: Mutex<HashMap<BlobId, Arc<MemoryFile>>>,
-    /// Folders whose names this process has made durable.
-    folders: Mutex<HashSet<String>>,
+    /// Whether this process has made the folders and their names durable.
+    has_folders: Mutex<bool>,
     pins: Mutex<HashMap<BlobId, Pin>>,
     /// Bytes of the files of named blobs and of those on their way.
     bytes: AtomicU64,
@@ -110,12 +110,15 @@ impl Shelf {
             lock(&self.held).insert(id, Arc::clone(&file));
             return Ok(file);
         };
-        let folder = folder_of(id);
-        if !lock(&self.folders).contains(&folder) {
-            disk.make_folder(&folder)?;
-            disk.sync_folder("")?;
-            disk.sync_folder(BLOB_FOLDER)?;
-            lock(&self.folders).insert(folder);
+        {
+            let mut has_folders = lock(&self.has_folders);
+            if !*has_folders {
+                // All at once: each for itself would cost its first blob two more syncs.
+                folders().try_for_each(|folder| disk.make_folder(&folder))?;
+                disk.sync_folder("")?;
+                disk.sync_folder(BLOB_FOLDER)?;
+                *has_folders = true;
+            }
         }
         disk.create_in_parts(&name_of(id))
     }
