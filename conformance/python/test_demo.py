@@ -1,6 +1,7 @@
 """`levada demo` on a terminal and off it."""
 
 import fcntl
+import json
 import os
 import pty
 import select
@@ -9,7 +10,8 @@ import subprocess
 import termios
 import time
 
-from rig import clients
+from rig import clients, deliveries
+from rig.command import run
 from rig.server import KEY_ID, SECRET, Server, binary, environment
 from rig.waiting import until
 
@@ -20,6 +22,15 @@ def test_a_second_client_sees_the_demo(tmp_path):
     assert client.list_streams()["StreamNames"] == ["ticker"]
     lines = [demo.read_line(20) for _ in range(3)]
     assert all(line.startswith("shardId-") and "symbol" in line for line in lines), lines
+    s3 = clients.client(demo.endpoint, service="s3")
+
+    def delivered():
+        hurried = run("deliver", "flush", "ticker-to-bucket", "--data", demo.data)
+        assert hurried.returncode == 0, hurried.stderr
+        return deliveries.lines(s3, "ticker", "symbol=")
+
+    lines = until(delivered)
+    assert all(json.loads(line)["symbol"] for line in lines), lines
     demo.process.send_signal(signal.SIGINT)
     # What it still has to say must not keep it from ending.
     demo.process.communicate(timeout=30)

@@ -21,9 +21,10 @@ const REGION: &str = "us-east-1";
 /// Where the ticker is delivered to, a folder for each symbol.
 const BUCKET: &str = "ticker";
 const DELIVERY_STREAM: &str = "ticker-to-bucket";
-/// How long a price waits for others before it becomes an object.
-const INTERVAL_SECONDS: i32 = 15;
-/// What has a query's partitions is at least this large.
+/// How long a price waits for others before it becomes an object: the shortest that AWS allows where
+/// there are partitions.
+const INTERVAL_SECONDS: i32 = 60;
+/// And the smallest.
 const OBJECT_MIB: i32 = 64;
 /// How often the consumer looks when nothing new was there.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -41,11 +42,12 @@ pub(crate) async fn run(options: Demo) -> Result<(), Failure> {
     create_stream(&producer).await?;
     create_delivery(&producer, &options.serve.account).await?;
     let follow = Follow::begin(&consumer, STREAM, From::Latest).await?;
-    tell_ready(&options.serve, &server, ready_after);
     eprintln!(
-        "every {INTERVAL_SECONDS} s the ticker becomes objects, a folder for each symbol:\n  aws s3 ls \
-         --recursive s3://{BUCKET}/"
+        "every {INTERVAL_SECONDS} s the ticker becomes objects, a folder for each symbol:\n\n  \
+         levada deliver flush {DELIVERY_STREAM}      # or at once\n  aws s3 ls --recursive \
+         s3://{BUCKET}/\n  aws s3 cp --recursive s3://{BUCKET}/ /tmp/{BUCKET}/\n"
     );
+    tell_ready(&options.serve, &server, ready_after);
     let ended = tokio::select! {
         failed = produce(&producer, options.rate) => failed,
         failed = show(follow) => failed,

@@ -147,7 +147,8 @@ fn banner(options: &Serve, server: &Server, data: Option<&Path>, ready_ms: u64) 
     let endpoint = server.endpoint();
     let key = server.root_key();
     let from_here = format!(
-        "export AWS_ENDPOINT_URL_KINESIS={endpoint} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID={} \
+        "export AWS_ENDPOINT_URL_KINESIS={endpoint} AWS_ENDPOINT_URL_FIREHOSE={endpoint} \
+         AWS_ENDPOINT_URL_S3={endpoint} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID={} \
          AWS_SECRET_ACCESS_KEY={}",
         key.access_key_id, key.secret_access_key
     );
@@ -179,7 +180,7 @@ fn banner(options: &Serve, server: &Server, data: Option<&Path>, ready_ms: u64) 
     };
     format!(
         "
-  levada {version}: Kinesis Data Streams{mode}
+  levada {version}: Kinesis Data Streams and Data Firehose{mode}
 
   endpoint    {endpoint}
   data        {place}
