@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::limits::PUT_TIMEOUT;
+use crate::conversion::Converted;
+use crate::limits::{CONVERSION_BYTES_FACTOR, PUT_TIMEOUT};
 use crate::object::{self, Built, Frames};
 use crate::outside::PutError;
 use crate::owners::Shared;
@@ -15,8 +16,8 @@ use crate::stream::DeliveryStream;
 pub(crate) struct Attempted {
     /// The plan's number.
     pub(crate) number: u64,
-    /// Whether all of its objects are there.
-    pub(crate) result: Result<(), PutError>,
+    /// Whether all of its objects are there, and what was converted, if anything was.
+    pub(crate) result: Result<Option<Converted>, PutError>,
     /// What was found out about the bucket, if it was asked.
     pub(crate) conditions: Option<(String, bool)>,
 }
@@ -41,8 +42,9 @@ async fn try_once(
     frames: &Frames,
     known: bool,
     conditions: &mut Option<(String, bool)>,
-) -> Result<(), PutError> {
-    let account = &stream.name.world.account;
+) -> Result<Option<Converted>, PutError> {
+    let world = &stream.name.world;
+    let account = &world.account;
     if !known {
         let destination = &plan.destination;
         let bucket = match (&plan.row.content, &destination.backup) {
@@ -53,10 +55,11 @@ async fn try_once(
         let answer = shared.clock.timeout(PUT_TIMEOUT, asked).await.ok_or_else(timed_out)?;
         *conditions = Some((bucket.clone(), answer?));
     }
-    let _room = shared.budget.take(plan.row.bytes, plan.failures > 0).await;
-    let built =
-        object::build(shared, &plan.row, &plan.destination, frames, &stream.name.world).await;
-    let Built { objects, records } = built.map_err(|error| PutError {
+    let factor = if plan.row.table.is_some() { CONVERSION_BYTES_FACTOR } else { 1 };
+    let bytes = plan.row.bytes.saturating_mul(factor);
+    let _room = shared.budget.take(bytes, plan.failures > 0).await;
+    let built = object::build(&shared.store, &plan.row, &plan.destination, frames, world).await;
+    let Built { objects, records, converted } = built.map_err(|error| PutError {
         code: "InternalFailure".to_owned(),
         message: format!("the object could not be built: {error}"),
     })?;
@@ -71,7 +74,7 @@ async fn try_once(
         let put = shared.clock.timeout(PUT_TIMEOUT, shared.objects.put_if_absent(object)).await;
         put.ok_or_else(timed_out)??;
     }
-    Ok(())
+    Ok(converted)
 }
 
 fn timed_out() -> PutError {

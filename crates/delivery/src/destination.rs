@@ -29,6 +29,9 @@ use crate::prefix::{ErrorOutput, Evaluation, Prefix, PrefixError};
 use crate::process::{Processing, ProcessorSettings, appended_delimiter};
 use crate::rows::Content;
 
+/// What the names of Parquet objects end in (`facts/firehose.md` § 2.3).
+const PARQUET_EXTENSION: &str = ".parquet";
+
 /// Why a destination takes no records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unserved {
@@ -42,7 +45,7 @@ pub enum Unserved {
     Compression(String),
     /// Its query is none of jq 1.6's.
     Query(QueryError),
-    /// Its objects are to be in another format than its records, and cannot be.
+    /// Its objects are to be in a format that its records are not converted into, such as ORC.
     Conversion(OptionsError),
 }
 
@@ -57,10 +60,10 @@ pub struct Destination {
     pub function: Option<Function>,
     /// What is done to records without a function, if anything.
     pub processing: Option<Arc<Processing>>,
-    /// How records become rows of a file, if they do.
-    pub conversion: Option<Arc<Conversion>>,
     /// What tells objects apart by partition keys, if anything.
     pub partitioner: Option<Partitioner>,
+    /// What records are converted into, if anything.
+    pub conversion: Option<Arc<Conversion>>,
 }
 
 /// A function that transforms records.
@@ -90,9 +93,6 @@ pub struct Target {
     extension: String,
     zone: TimeZone,
 }
-
-/// What the name of a converted object ends in (`facts/firehose.md` § 2.3).
-const PARQUET_EXTENSION: &str = ".parquet";
 
 /// When an object is full where nobody says.
 pub(crate) const HINTS_DEFAULT: Hints = Hints {
@@ -128,8 +128,8 @@ impl Destination {
                 backup: None,
                 function: None,
                 processing: None,
-                conversion: None,
                 partitioner: None,
+                conversion: None,
             }),
             None => Err(Unserved::Type(other_type(description))),
         }
@@ -146,6 +146,13 @@ impl Destination {
         )?;
         if let Some(zone) = extended.custom_time_zone.as_deref().filter(|zone| !zone.is_empty()) {
             data.zone = time_zone(zone).ok_or_else(|| Unserved::TimeZone(zone.to_owned()))?;
+        }
+        let conversion = extended.data_format_conversion_configuration.as_ref();
+        let conversion = conversion.filter(|own| own.enabled != Some(false));
+        let conversion = conversion.map(Conversion::read).transpose();
+        let conversion = conversion.map_err(Unserved::Conversion)?.map(Arc::new);
+        if conversion.is_some() {
+            PARQUET_EXTENSION.clone_into(&mut data.extension);
         }
         if let Some(extension) = extended.file_extension.as_ref().filter(|own| !own.is_empty()) {
             data.extension.clone_from(extension);
@@ -165,33 +172,34 @@ impl Destination {
         };
         let partitioning = extended.dynamic_partitioning_configuration.as_ref();
         let is_partitioned = partitioning.is_some_and(|own| own.enabled == Some(true));
-        let conversion = extended.data_format_conversion_configuration.as_ref();
-        let conversion = conversion.filter(|own| own.enabled != Some(false));
-        let conversion = conversion.map(Conversion::read).transpose();
-        let conversion = conversion.map_err(Unserved::Conversion)?.map(Arc::new);
-        if conversion.is_some() && data.extension.is_empty() {
-            data.extension = PARQUET_EXTENSION.to_owned();
-        }
         Ok(Destination {
             partitioner: is_partitioned.then(|| Partitioner::new(data.prefix.clone())),
             data,
             backup,
-            conversion,
             function: function.and_then(function_of),
             processing,
+            conversion,
         })
     }
 
-    /// The kinds of failures that building an object of this content may meet.
+    /// The kinds of failures that building an object may meet.
     pub(crate) fn failures(&self, content: &Content) -> Vec<ErrorOutput> {
-        let mut kinds = Vec::new();
+        let mut failures = Vec::new();
         if self.processing.is_some() && *content == Content::Source {
-            kinds.extend([ErrorOutput::Processing, ErrorOutput::Decompression]);
+            failures.extend([ErrorOutput::Processing, ErrorOutput::Decompression]);
         }
-        if self.conversion.is_some() && matches!(content, Content::Source | Content::Staged) {
-            kinds.push(ErrorOutput::FormatConversion);
+        if self.conversion_of(content).is_some() {
+            failures.push(ErrorOutput::FormatConversion);
         }
-        kinds
+        failures
+    }
+
+    /// What the records of an object are converted into, if they are.
+    pub(crate) fn conversion_of(&self, content: &Content) -> Option<&Arc<Conversion>> {
+        match content {
+            Content::Source | Content::Staged => self.conversion.as_ref(),
+            Content::Backup | Content::Failed { .. } => None,
+        }
     }
 
     /// Whether records go through staging logs: where what becomes of them is not the same each time

@@ -20,6 +20,7 @@ mod kpl;
 pub mod lambda;
 pub mod limits;
 mod line;
+mod lookup;
 mod meters;
 mod name;
 mod object;
@@ -62,8 +63,8 @@ pub use partition::{PartitionKeys, Partitioner};
 pub use prefix::{ErrorOutput, Evaluation, Prefix, PrefixError};
 pub use process::{Processing, ProcessingError, ProcessorSettings, appended_delimiter};
 pub use rows::{
-    Content, DeliveryStreamRow, EncryptionRow, Part, PlanRow, Role, Secrets, Source, SourceRow,
-    Status, Tags,
+    Content, DeliveryStreamRow, EncryptionRow, Part, PlanRow, PlannedTable, Role, Secrets, Source,
+    SourceRow, Status, Tags,
 };
 pub use settings::{DESTINATION_ID, EncryptionKey, EncryptionStatus, NewDestination};
 pub use status::{DeliveryStatus, PlanStatus};

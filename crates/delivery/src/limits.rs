@@ -45,6 +45,13 @@ pub const XERIAL_BLOCK_BYTES: usize = 32 * 1024;
 pub const HADOOP_BLOCK_BYTES: usize = 256 * 1024 - (256 * 1024 / 6 + 32);
 /// How old what is known of a table may be: a change of the latest version is seen after this. Ours.
 pub const TABLE_AGE_MAX: Duration = Duration::from_secs(60);
+/// How long a catalog may take to answer. Ours.
+pub const TABLE_WAIT: Duration = Duration::from_secs(30);
+/// When a catalog that could not be reached is asked again. Ours.
+pub const TABLE_RETRY: Duration = Duration::from_secs(5);
+/// What converting an object takes of its records' bytes: columns, as much again that is reserved for
+/// them, and the file. Ours.
+pub const CONVERSION_BYTES_FACTOR: u64 = 3;
 /// Tables that are remembered. Ours.
 pub const TABLES_MAX: usize = 1_000;
 /// Bytes of one document about tables. Ours; the quota of Glue for a table is 400 KB.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use telemetry::{Measurement, MeasurementSource, Metric, MetricGroup, Observed, Unit};
 
+use crate::conversion::Converted;
 use crate::engine::Delivery;
 
 const NAMESPACE: &str = "AWS/Firehose";
@@ -48,6 +49,14 @@ static PROCESSED: [Metric; 2] = [
     metric("SucceedProcessing.Bytes", Unit::Bytes, "Bytes that the function has made."),
     metric("SucceedProcessing.Records", Unit::Count, "Records that the function has made."),
 ];
+static CONVERTED: [Metric; 2] = [
+    metric("SucceedConversion.Bytes", Unit::Bytes, "Bytes of records that were converted."),
+    metric("SucceedConversion.Records", Unit::Count, "Records that were converted."),
+];
+static UNCONVERTED: [Metric; 2] = [
+    metric("FailedConversion.Bytes", Unit::Bytes, "Bytes of records that could not be converted."),
+    metric("FailedConversion.Records", Unit::Count, "Records that could not be converted."),
+];
 static PARTITIONS: [Metric; 2] = [
     metric("PartitionCount", Unit::Count, "Active partitions."),
     metric("PartitionCountExceeded", Unit::Count, "Whether there were more than there may be."),
@@ -69,6 +78,8 @@ pub struct DeliveryMeters {
     backup: MetricGroup<1>,
     processing: MetricGroup<2>,
     processed: MetricGroup<2>,
+    converted: MetricGroup<2>,
+    unconverted: MetricGroup<2>,
     partitions: MetricGroup<2>,
     read: MetricGroup<3>,
 }
@@ -84,6 +95,8 @@ impl Default for DeliveryMeters {
             backup: MetricGroup::new(&BACKUP),
             processing: MetricGroup::new(&PROCESSING),
             processed: MetricGroup::new(&PROCESSED),
+            converted: MetricGroup::new(&CONVERTED),
+            unconverted: MetricGroup::new(&UNCONVERTED),
             partitions: MetricGroup::new(&PARTITIONS),
             read: MetricGroup::new(&READ),
         }
@@ -144,6 +157,13 @@ impl DeliveryMeters {
         self.processed.observe([bytes, records]);
     }
 
+    /// The records of an object were converted, or not.
+    pub(crate) fn converted(&self, object: Converted) {
+        let Converted { records, bytes, failed_records, failed_bytes } = object;
+        self.converted.observe([bytes, records]);
+        self.unconverted.observe([failed_bytes, failed_records]);
+    }
+
     /// A batch was sorted into partitions.
     pub(crate) fn partitioned(&self, active: usize, exceeded: bool) {
         self.partitions.observe([active as u64, u64::from(exceeded)]);
@@ -154,7 +174,7 @@ impl DeliveryMeters {
         self.read.observe([bytes, records, behind_ms]);
     }
 
-    fn groups(&self) -> [&dyn Observed; 10] {
+    fn groups(&self) -> [&dyn Observed; 12] {
         let DeliveryMeters {
             incoming,
             throttled,
@@ -164,12 +184,24 @@ impl DeliveryMeters {
             backup,
             processing,
             processed,
+            converted,
+            unconverted,
             partitions,
             read,
         } = self;
         [
-            incoming, throttled, delivered, delivery, backed_up, backup, processing, processed,
-            partitions, read,
+            incoming,
+            throttled,
+            delivered,
+            delivery,
+            backed_up,
+            backup,
+            processing,
+            processed,
+            converted,
+            unconverted,
+            partitions,
+            read,
         ]
     }
 }

@@ -6,18 +6,17 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use convert::ConverterError;
 use stdx::{UnixMillis, task};
 use store::{ReadError, Store, StoredRecord};
 use streams::World;
 
-use crate::catalog::CatalogError;
 use crate::compress::{Compression, Compressor};
-use crate::conversion::Converting;
+use crate::conversion::{Converted, Converting};
 use crate::destination::{Destination, Target};
 use crate::failed::{self, ProcessingFailed};
-use crate::frame::{Frame, Origin};
+use crate::frame::Frame;
 use crate::outside::NewObject;
-use crate::owners::Shared;
 use crate::prefix::ErrorOutput;
 use crate::process::Processing;
 use crate::reading::{Incoming, Reading};
@@ -33,6 +32,8 @@ pub(crate) struct Built {
     pub(crate) objects: Vec<NewObject>,
     /// Records that were there.
     pub(crate) records: u64,
+    /// What was converted, if anything was to be.
+    pub(crate) converted: Option<Converted>,
 }
 
 /// Why nothing could be built now.
@@ -42,10 +43,10 @@ pub(crate) enum BuildError {
     Read(ReadError),
     /// They do not compress.
     Compress(io::Error),
+    /// No file can be made of them.
+    Convert(ConverterError),
     /// The configuration that the plan was made with cannot be read.
     Destination,
-    /// The catalog does not tell the table that records are converted into.
-    Catalog(CatalogError),
     /// The work was broken off.
     Aborted,
 }
@@ -55,7 +56,7 @@ impl std::fmt::Display for BuildError {
         match self {
             BuildError::Read(error) => error.fmt(f),
             BuildError::Compress(error) => error.fmt(f),
-            BuildError::Catalog(error) => error.fmt(f),
+            BuildError::Convert(error) => error.fmt(f),
             BuildError::Destination => f.write_str("its configuration cannot be read"),
             BuildError::Aborted => f.write_str("it was broken off"),
         }
@@ -65,23 +66,17 @@ impl std::fmt::Display for BuildError {
 /// Reads a plan's records and makes its objects, page by page: no more than the object and a page is
 /// in memory.
 pub(crate) async fn build(
-    shared: &Shared,
+    store: &Store,
     plan: &PlanRow,
     destination: &Destination,
     frames: &Frames,
     world: &World,
 ) -> Result<Built, BuildError> {
+    let account = &*world.account;
     let target = match plan.content {
         Content::Backup => destination.backup.as_ref().ok_or(BuildError::Destination)?,
         _ => &destination.data,
     };
-    let (store, account) = (&shared.store, &*world.account);
-    let mut assembly = Assembly::new(plan, destination, target).map_err(BuildError::Compress)?;
-    if let (Some(own), Content::Source | Content::Staged) = (&destination.conversion, &plan.content)
-    {
-        let converting = Arc::clone(own).begin(&shared.tables, world).await;
-        assembly.body = Body::Converted(Box::new(converting.map_err(BuildError::Catalog)?));
-    }
     let mut reading = Reading::new(store, &plan.parts);
     let output = match plan.content {
         Content::Failed { output } => Some(output),
@@ -90,6 +85,7 @@ pub(crate) async fn build(
     if let Some(output) = output {
         return build_failed(store, plan, (output, target), account).await;
     }
+    let mut assembly = Assembly::new(plan, destination, target, world)?;
     while let Some((log, records)) = reading.page().await.map_err(BuildError::Read)? {
         let frame = frames.get(&log).copied().unwrap_or(Frame::Plain);
         assembly = match assembly.is_heavy() {
@@ -102,14 +98,13 @@ pub(crate) async fn build(
         .map_err(BuildError::Compress)?;
     }
     let records = assembly.records;
-    let is_converted = matches!(assembly.body, Body::Converted(_));
     let finished = match assembly.is_heavy() {
         false => assembly.finish(),
         true => task::spawn_blocking(move || assembly.finish())
             .await
             .map_err(|_| BuildError::Aborted)?,
     };
-    let (body, failed) = finished.map_err(BuildError::Compress)?;
+    let Assembled { body, failed, converted } = finished?;
     let object = |key: &String, body, content_encoding| NewObject {
         account: account.to_owned(),
         bucket: target.bucket.clone(),
@@ -122,12 +117,12 @@ pub(crate) async fn build(
         Some(object(key, Bytes::from(lines), None))
     });
     let mut objects: Vec<_> = failed.collect();
-    let encoding = match is_converted {
-        true => Some(CONVERTED_ENCODING),
-        false => target.compression.content_encoding(),
+    let encoding = match destination.conversion_of(&plan.content) {
+        Some(conversion) => conversion.content_encoding(),
+        None => target.compression.content_encoding(),
     };
     objects.extend(body.map(|body| object(&plan.key, body, encoding)));
-    Ok(Built { objects, records })
+    Ok(Built { objects, records, converted })
 }
 
 /// The object of records that failed: a line each. It is neither compressed nor has it an extension.
@@ -153,7 +148,8 @@ async fn build_failed(
         body: vec![lines.into()],
         content_encoding: None,
     };
-    Ok(Built { objects: if records > 0 { vec![object] } else { Vec::new() }, records })
+    let objects = if records > 0 { vec![object] } else { Vec::new() };
+    Ok(Built { objects, records, converted: None })
 }
 
 /// A failed record as AWS writes it: as it came if it did not decompress, else as a line.
@@ -175,15 +171,19 @@ fn write_failed(output: ErrorOutput, record: &StagedRecord, lines: &mut Vec<u8>)
 /// Lines of records that failed, by kind.
 type Lines = BTreeMap<ErrorOutput, Vec<u8>>;
 
-/// What AWS says of a converted object's bytes, although it is a plain file (`facts/firehose.md` § 2.3).
-const CONVERTED_ENCODING: &str = "hadoop-snappy";
-
-/// What records become.
+/// What records are added to.
 enum Body {
-    /// Bytes, one record after the other.
-    Joined(Compressor),
-    /// Rows of a file.
-    Converted(Box<Converting>),
+    /// As they are.
+    Verbatim(Compressor),
+    /// As rows of a file.
+    Converted(Converting),
+}
+
+/// An object, if there is anything in it, and the lines of what failed.
+struct Assembled {
+    body: Option<Bytes>,
+    failed: Lines,
+    converted: Option<Converted>,
 }
 
 /// An object that records are added to, and what fails on the way.
@@ -201,21 +201,35 @@ struct Assembly {
 }
 
 impl Assembly {
-    fn new(plan: &PlanRow, destination: &Destination, target: &Target) -> io::Result<Self> {
-        let body = match target.compression {
+    fn new(
+        plan: &PlanRow,
+        destination: &Destination,
+        target: &Target,
+        world: &World,
+    ) -> Result<Self, BuildError> {
+        let ended = UnixMillis(plan.planned_ms);
+        let body = match (destination.conversion_of(&plan.content), target.compression) {
+            (Some(conversion), _) => {
+                let file = Converting::begin(conversion, plan.table.as_ref(), world, ended);
+                Body::Converted(file.map_err(BuildError::Convert)?)
+            }
             // Its size is known, so it need not grow.
-            Compression::Uncompressed => Compressor::Plain(Vec::with_capacity(plan.bytes as usize)),
-            compression => compression.begin(&plan.uuid)?,
+            (None, Compression::Uncompressed) => {
+                Body::Verbatim(Compressor::Plain(Vec::with_capacity(plan.bytes as usize)))
+            }
+            (None, compression) => {
+                Body::Verbatim(compression.begin(&plan.uuid).map_err(BuildError::Compress)?)
+            }
         };
         let processing = destination.processing.clone();
         Ok(Assembly {
-            body: Body::Joined(body),
+            body,
             processing: match plan.content {
                 Content::Source => processing.map(|own| (own, true)),
                 Content::Staged => processing.map(|own| (own, false)),
                 Content::Backup | Content::Failed { .. } => None,
             },
-            ended: UnixMillis(plan.planned_ms),
+            ended,
             failed: BTreeMap::new(),
             written: 0,
             records: 0,
@@ -224,7 +238,7 @@ impl Assembly {
     }
 
     fn is_heavy(&self) -> bool {
-        !matches!(self.body, Body::Joined(Compressor::Plain(_))) || self.processing.is_some()
+        !matches!(self.body, Body::Verbatim(Compressor::Plain(_))) || self.processing.is_some()
     }
 
     fn with(mut self, frame: Frame, records: Vec<StoredRecord>) -> io::Result<Self> {
@@ -240,58 +254,65 @@ impl Assembly {
         written.map(|()| self)
     }
 
-    fn add(&mut self, Incoming { data, arrival, origin }: Incoming) -> io::Result<()> {
-        let from = (arrival, origin.as_ref());
+    fn add(&mut self, incoming: Incoming) -> io::Result<()> {
         let Some((processing, comes_apart)) = self.processing.clone() else {
-            return self.write(&data, from);
+            return self.write(&incoming.data, &incoming, None);
         };
         let parts = match comes_apart {
-            true => processing.take_apart(&data),
-            false => Ok(vec![data.clone()]),
+            true => processing.take_apart(&incoming.data),
+            false => Ok(vec![incoming.data.clone()]),
         };
         match parts {
             Ok(parts) => {
-                for part in parts {
-                    let mut whole = std::mem::take(&mut self.whole);
-                    whole.clear();
-                    processing.append(&part, &mut whole);
-                    let written = self.write(&whole, from);
-                    self.whole = whole;
-                    written?;
-                }
+                parts.iter().try_for_each(|part| self.write(part, &incoming, Some(&processing)))
             }
             Err(error) => {
-                let failure = Failure::of_processor(&error, self.ended);
-                let record = StagedRecord { arrival, data, failure: Some(failure) };
+                let failure = Some(Failure::of_processor(&error, self.ended));
+                let Incoming { data, arrival, .. } = incoming;
+                let record = StagedRecord { arrival, data, failure };
                 let lines = self.failed.entry(error.output).or_default();
                 write_failed(error.output, &record, lines);
-            }
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, data: &[u8], from: (UnixMillis, Option<&Origin>)) -> io::Result<()> {
-        self.written += 1;
-        match &mut self.body {
-            Body::Joined(body) => body.write(data),
-            Body::Converted(file) => {
-                let lines = self.failed.entry(ErrorOutput::FormatConversion).or_default();
-                file.push(data, from, self.ended, lines);
                 Ok(())
             }
         }
     }
 
-    /// The object, if there is anything in it, and the lines of what failed.
-    fn finish(self) -> io::Result<(Option<Bytes>, Lines)> {
-        let body = match self.written {
-            0 => None,
-            _ => match self.body {
-                Body::Joined(body) => Some(body.finish()?.into()),
-                Body::Converted(file) => file.finish()?,
-            },
+    /// Adds a record that has come out of `incoming`, with its delimiter unless it becomes a row.
+    fn write(
+        &mut self,
+        part: &[u8],
+        incoming: &Incoming,
+        processing: Option<&Processing>,
+    ) -> io::Result<()> {
+        self.written += 1;
+        match (&mut self.body, processing) {
+            (Body::Converted(file), _) => {
+                file.add(part, incoming);
+                Ok(())
+            }
+            (Body::Verbatim(body), None) => body.write(part),
+            (Body::Verbatim(body), Some(processing)) => {
+                self.whole.clear();
+                processing.append(part, &mut self.whole);
+                body.write(&self.whole)
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<Assembled, BuildError> {
+        let (body, converted) = match self.body {
+            Body::Verbatim(_) if self.written == 0 => (None, None),
+            Body::Verbatim(body) => {
+                (Some(body.finish().map_err(BuildError::Compress)?.into()), None)
+            }
+            Body::Converted(file) => {
+                let (body, lines, converted) = file.finish().map_err(BuildError::Convert)?;
+                if !lines.is_empty() {
+                    self.failed.insert(ErrorOutput::FormatConversion, lines);
+                }
+                (body, Some(converted))
+            }
         };
-        let failed = self.failed.into_iter().filter(|(_, lines)| !lines.is_empty());
-        Ok((body, failed.collect()))
+        Ok(Assembled { body, failed: self.failed, converted })
     }
 }

@@ -19,6 +19,7 @@ use crate::destination::Destination;
 use crate::frame::Frame;
 use crate::limits::{BATCHES_MAX, STORE_RETRY, UNPLANNED_MAX};
 use crate::line::Line;
+use crate::lookup::Lookup;
 use crate::meters::DeliveredObject;
 use crate::object::Frames;
 use crate::owners::{Command, Shared};
@@ -115,6 +116,7 @@ pub(crate) struct Owner {
     /// Whether a bucket refuses to write over what is there, as far as is known.
     conditions: BTreeMap<String, bool>,
     pub(crate) trouble: Option<String>,
+    pub(crate) lookup: Lookup,
 }
 
 /// Delivers until nobody needs it any more.
@@ -175,6 +177,7 @@ impl Owner {
             attempts: FuturesUnordered::new(),
             conditions: BTreeMap::new(),
             trouble: None,
+            lookup: Lookup::default(),
         };
         owner.recover()?;
         Ok(owner)
@@ -197,6 +200,7 @@ impl Owner {
         self.start_batches();
         self.flush_staging();
         self.settle().await?;
+        self.look_up();
         let now = self.shared.clock.monotonic();
         while let Some((number, plan)) = self.plans.start(now) {
             let known = self.conditions.contains_key(bucket_of(&plan));
@@ -258,27 +262,33 @@ impl Owner {
         logs.map(frame).collect()
     }
 
+    /// How long until something is due that may be planned then, if anything is.
+    fn due(&self) -> Option<Duration> {
+        if !self.unread.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let has_room = self.plans.room() > 0 && self.destination.is_some();
+        let (is_staged, is_looking) = (self.is_staged(), self.lookup.is_under_way());
+        let may_go = |id: LineId| match is_staged && id == LineId::Main {
+            true => self.batching.len() < BATCHES_MAX,
+            false => has_room && !(is_looking && self.needs_table(id)),
+        };
+        let lines = self.lines.iter().filter(|(id, _)| may_go(**id));
+        let due = lines.filter_map(|(_, line)| line.due()).min();
+        due.map(|due| due.since(self.shared.clock.service()))
+    }
+
     /// Waits until there is something to do.
     async fn wait(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<(), Ended> {
         if !self.unread.is_empty() {
             // Others have their turn, too, and so has what ended meanwhile.
             tokio::task::yield_now().await;
         }
+        let due = self.due();
         let clock = &self.shared.clock;
-        let has_room = self.plans.room() > 0 && self.destination.is_some();
-        let is_staged = self.is_staged();
-        let may_go = |id: LineId| match is_staged && id == LineId::Main {
-            true => self.batching.len() < BATCHES_MAX,
-            false => has_room,
-        };
-        let lines = self.lines.iter().filter(|(id, _)| may_go(**id));
-        let due = lines.filter_map(|(_, line)| line.due()).min();
-        let due = match self.unread.is_empty() {
-            true => due.map(|due| due.since(clock.service())),
-            false => Some(Duration::ZERO),
-        };
         let retry = self.plans.due().map(|due| due.saturating_sub(clock.monotonic()));
         let source = self.source_wait();
+        let again = self.lookup.again().map(|at| at.saturating_sub(clock.monotonic()));
         tokio::select! {
             biased;
             command = commands.recv() => self.obey(command.ok_or(Ended::Gone)?).await?,
@@ -288,6 +298,7 @@ impl Owner {
             Some(staged) = self.batches.next(), if !self.batches.is_empty() => {
                 self.commit_staged(staged.ok_or_else(broken_off)??).await?;
             }
+            found = self.lookup.found() => self.looked_up(found.ok_or_else(broken_off)?),
             changed = self.states.changed() => {
                 changed.map_err(|_| Ended::Gone)?;
                 self.reconfigure();
@@ -300,6 +311,7 @@ impl Owner {
             () = asleep(retry, |wait| clock.sleep(wait)) => {}
             () = changed(&mut self.source_changes) => self.arrange_shards(),
             () = asleep(source, |wait| clock.sleep(wait)) => self.arrange_shards(),
+            () = asleep(again, |wait| clock.sleep(wait)) => self.lookup.forget(),
         }
         Ok(())
     }
@@ -456,6 +468,7 @@ impl Owner {
     fn reconfigure(&mut self) {
         self.state = Arc::clone(&self.states.borrow_and_update());
         self.destination = self.state.served.clone().ok();
+        self.lookup.forget();
         self.arrange_lines();
         // Where nothing was delivered to, everything is still to be read.
         self.unread.extend(self.all_logs());
@@ -469,7 +482,10 @@ impl Owner {
         let clock = &self.shared.clock;
         let now = (clock.monotonic(), clock.service());
         match result {
-            Ok(()) => {
+            Ok(converted) => {
+                if let Some(converted) = converted {
+                    self.stream.meters.converted(converted);
+                }
                 let plan = self.plans.succeeded(number, now.0);
                 if let Some(plan) = &plan {
                     self.stream.meters.delivered(DeliveredObject {
@@ -534,7 +550,7 @@ impl Owner {
             partitions: self.partitions(),
             lost_records: self.stream.lost_records(),
             at_least_once: ignoring.map(|(bucket, _)| bucket.clone()).collect(),
-            trouble: self.trouble.clone(),
+            trouble: self.trouble.as_ref().or(self.lookup.trouble.as_ref()).cloned(),
         }
     }
 

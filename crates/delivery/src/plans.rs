@@ -164,6 +164,7 @@ mod tests {
             records: 0,
             bytes: 0,
             uuid: String::new(),
+            table: None,
         };
         let plan = |number| (number, Plan::new(row.clone(), 1, Arc::clone(&destination)));
         Plans { all: (0..count).map(plan).collect(), ..Plans::default() }

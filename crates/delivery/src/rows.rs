@@ -202,6 +202,32 @@ pub enum Content {
     },
 }
 
+/// The table that an object's records are converted into, as the catalog had it when the object was
+/// planned.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum PlannedTable {
+    /// It was there.
+    #[n(0)]
+    Found {
+        /// Its columns' names and types, in order.
+        #[n(0)]
+        columns: Vec<(String, String)>,
+        /// Which version of it this is, if the catalog counts them.
+        #[n(1)]
+        version_id: Option<String>,
+    },
+    /// There was none to be used: no record can be converted.
+    #[n(1)]
+    Missing {
+        /// AWS's code.
+        #[n(0)]
+        code: String,
+        /// AWS's words for it.
+        #[n(1)]
+        message: String,
+    },
+}
+
 /// An object to come, with everything drawn that is random or depends on the time: the same plan
 /// always gives the same objects.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -240,6 +266,9 @@ pub struct PlanRow {
     /// A UUID, which is in the object's name too: an archive calls its file so.
     #[n(10)]
     pub uuid: String,
+    /// The table that its records are converted into, if they are.
+    #[n(11)]
+    pub table: Option<PlannedTable>,
 }
 
 #[cfg(test)]
@@ -261,6 +290,7 @@ mod tests {
             records: 2,
             bytes: 4,
             uuid: "u".to_owned(),
+            table: None,
         }
     }
 
@@ -274,6 +304,23 @@ mod tests {
         assert_eq!(minicbor::to_vec(plan()).expect("a row"), golden);
     }
 
+    #[test]
+    fn golden_bytes_of_planned_tables() {
+        let columns = vec![("a".to_owned(), "int".to_owned())];
+        let found = PlannedTable::Found { columns, version_id: Some("3".to_owned()) };
+        let found = PlanRow { table: Some(found), ..plan() };
+        let head = b"\xac\x00\x81\x83\x05\x07\x09\x01\x82\x03\x81\x00\x02\x61k\x03\xa1\x02\x61e\
+            \x04\x62{}\x05\x02\x06\x01\x07\x03\x08\x02\x09\x04\x0a\x61u\x0b";
+        let golden = [&head[..], b"\x82\x00\x82\x81\x82\x61a\x63int\x613"].concat();
+        assert_eq!(minicbor::to_vec(&found).expect("a row"), golden);
+        assert_eq!(minicbor::decode::<PlanRow>(&golden).expect("what was written"), found);
+        let missing = PlannedTable::Missing { code: "c".to_owned(), message: "m".to_owned() };
+        let missing = PlanRow { table: Some(missing), ..plan() };
+        let golden = [&head[..], b"\x82\x01\x82\x61c\x61m"].concat();
+        assert_eq!(minicbor::to_vec(&missing).expect("a row"), golden);
+        assert_eq!(minicbor::decode::<PlanRow>(&golden).expect("what was written"), missing);
+    }
+
     proptest! {
         #[test]
         fn sources_and_plans_are_read_as_written(
@@ -282,6 +329,8 @@ mod tests {
             key in ".{0,20}",
             which in 0usize..4,
             numbers: [u64; 4],
+            columns in prop::collection::vec((".{0,8}", ".{0,8}"), 0..4),
+            version_id in prop::option::of(".{0,4}"),
         ) {
             let content = match which {
                 0 => Content::Source,
@@ -297,6 +346,11 @@ mod tests {
                 planned_ms: numbers[0],
                 bytes: numbers[1],
                 error_keys: BTreeMap::new(),
+                table: match which {
+                    0 => None,
+                    1 => Some(PlannedTable::Missing { code: "c".to_owned(), message: "m".to_owned() }),
+                    _ => Some(PlannedTable::Found { columns, version_id }),
+                },
                 ..plan()
             };
             let bytes = minicbor::to_vec(&row).expect("a row");

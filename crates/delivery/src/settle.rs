@@ -28,6 +28,8 @@ impl Owner {
     pub(crate) async fn settle(&mut self) -> Result<(), Ended> {
         let delivered = std::mem::take(&mut self.delivered);
         let (planned, moves) = self.plan_due();
+        // What is planned later has the table as it is then.
+        self.lookup.table = None;
         if delivered.is_empty() && planned.is_empty() {
             return Ok(());
         }
@@ -168,6 +170,7 @@ impl Owner {
         // What is with the function comes before what is planned without it.
         let is_staged = destination.is_staged() || !self.batching.is_empty();
         let own = after.iter().chain(before).filter(|id| !is_staged || **id != LineId::Main);
+        let own = own.filter(|id| self.lookup.table.is_some() || !self.needs_table(**id));
         let mut waiting: Vec<_> = own.copied().collect();
         while !waiting.is_empty() {
             let mut still = Vec::new();
@@ -217,16 +220,14 @@ impl Owner {
             Content::Failed { output } => Some(output),
             _ => None,
         };
+        let error_key = |output| {
+            let uuid = crate::destination::uuid(entropy);
+            (output, target.key(&naming, Some(output), &uuid, entropy))
+        };
         PlanRow {
             key: target.key(&naming, error_output, &uuid, entropy),
-            error_keys: destination
-                .failures(&content)
-                .into_iter()
-                .map(|output| {
-                    let uuid = crate::destination::uuid(entropy);
-                    (output, target.key(&naming, Some(output), &uuid, entropy))
-                })
-                .collect(),
+            error_keys: destination.failures(&content).into_iter().map(error_key).collect(),
+            table: destination.conversion_of(&content).and_then(|_| self.lookup.table.clone()),
             parts: held.parts,
             content,
             destination: self.state.row.destination.clone(),

@@ -70,8 +70,8 @@ pub(super) fn to_fault(error: Error) -> Fault {
             faults::service_unavailable_exception(SLOW_DOWN)
         }
         Error::Unserved(_, Unserved::Type(destination)) => destination_not_served_yet(destination),
-        Error::Unserved(_, Unserved::Conversion(_)) => {
-            destination_not_served_yet("Amazon S3 in ORC files")
+        Error::Unserved(_, Unserved::Conversion(error)) => {
+            destination_not_served_yet(&format!("Amazon S3 in this format ({error})"))
         }
         error @ (Error::Corrupt(_) | Error::Commit(_) | Error::Unserved(..)) => {
             tracing::error!(%error, "an operation failed");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use convert::{Table, TableSchema};
+use convert::Table;
 use delivery::{
     Answer, Catalog, CatalogError, Config, Delivery, DeliveryStream, DeliveryStreamName,
     EncryptionRow, Functions, NewDeliveryStream, NewSource, TableName,
@@ -33,6 +33,7 @@ pub(crate) struct Fixture {
     pub(crate) delivery: Delivery,
     pub(crate) bucket: Arc<Bucket>,
     functions: Arc<dyn Functions>,
+    catalog: Arc<dyn Catalog>,
     config: Config,
 }
 
@@ -47,12 +48,23 @@ impl Fixture {
         seed: u64,
         config: Config,
     ) -> Self {
+        Fixture::with_catalog(bucket, functions, seed, config, Arc::new(NoTables)).await
+    }
+
+    pub(crate) async fn with_catalog(
+        bucket: Arc<Bucket>,
+        functions: Arc<dyn Functions>,
+        seed: u64,
+        config: Config,
+        catalog: Arc<dyn Catalog>,
+    ) -> Self {
         let (clock, entropy) = (Clock::manual(START), Entropy::seeded(seed));
         let store = Store::open(store::Config::in_memory(), clock.clone(), entropy.clone()).await;
         let store = store.expect("a store in memory opens");
         let streams = open_streams(&store, &clock, &entropy);
-        let delivery = open(&store, &streams, &clock, &entropy, config, &bucket, &functions);
-        Fixture { clock, entropy, store, streams, delivery, bucket, functions, config }
+        let outside = (&bucket, &functions, &catalog);
+        let delivery = open(&store, &streams, &clock, &entropy, config, outside);
+        Fixture { clock, entropy, store, streams, delivery, bucket, functions, catalog, config }
     }
 
     /// Ends the engine wherever it is, and opens another one on what is durable.
@@ -66,8 +78,7 @@ impl Fixture {
             &self.clock,
             &self.entropy,
             self.config,
-            &self.bucket,
-            &self.functions,
+            (&self.bucket, &self.functions, &self.catalog),
         );
     }
 
@@ -169,33 +180,21 @@ fn open(
     clock: &Clock,
     entropy: &Entropy,
     config: Config,
-    bucket: &Arc<Bucket>,
-    functions: &Arc<dyn Functions>,
+    (bucket, functions, catalog): (&Arc<Bucket>, &Arc<dyn Functions>, &Arc<dyn Catalog>),
 ) -> Delivery {
     let (store, streams) = (store.clone(), streams.clone());
     let objects = Arc::clone(bucket) as Arc<dyn delivery::ObjectStore>;
-    let outside = (objects, Arc::clone(functions), Arc::new(OneTable) as Arc<dyn Catalog>);
+    let outside = (objects, Arc::clone(functions), Arc::clone(catalog));
     Delivery::open(store, streams, clock.clone(), entropy.clone(), config, outside)
         .expect("good rows")
 }
 
-/// A catalog with the table `t` of the database `d`.
-struct OneTable;
+/// A catalog without tables.
+struct NoTables;
 
-impl Catalog for OneTable {
-    fn table<'a>(&'a self, name: &'a TableName) -> Answer<'a, Result<Table, CatalogError>> {
-        Box::pin(async move {
-            if (name.database.as_str(), name.table.as_str()) != ("d", "t") {
-                return Err(CatalogError::NotFound);
-            }
-            Ok(Table {
-                database: name.database.clone(),
-                name: name.table.clone(),
-                version_id: None,
-                schema: TableSchema::parse([("ticker", "string"), ("price", "double")])
-                    .expect("a schema"),
-            })
-        })
+impl Catalog for NoTables {
+    fn table<'a>(&'a self, _: &'a TableName) -> Answer<'a, Result<Table, CatalogError>> {
+        Box::pin(async { Err(CatalogError::NotFound) })
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn transforming(interval_seconds: i32) -> ExtendedS3DestinationDescri
     }
 }
 
-fn partitioned(interval_seconds: i32) -> ExtendedS3DestinationDescription {
+pub(crate) fn partitioned(interval_seconds: i32) -> ExtendedS3DestinationDescription {
     ExtendedS3DestinationDescription {
         prefix: Some("key=!{partitionKeyFromLambda:key}/".to_owned()),
         dynamic_partitioning_configuration: Some(DynamicPartitioningConfiguration {
@@ -81,7 +81,7 @@ async fn fixture(functions: Arc<dyn Functions>) -> Fixture {
     Fixture::with(Bucket::honest(), functions, 1, Config::default()).await
 }
 
-fn lines(bucket: &Bucket) -> Vec<Value> {
+pub(crate) fn lines(bucket: &Bucket) -> Vec<Value> {
     let objects = bucket.of("lake");
     let errors = objects.iter().filter(|(key, _)| key.starts_with("errors/"));
     let texts = errors.map(|(_, stored)| String::from_utf8(stored.body.clone()).expect("UTF-8"));
