@@ -74,7 +74,7 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         name: "delivery",
         needs: WITH_PYTHON,
-        files: &["test_delivery.py", "test_delivery_crash.py"],
+        files: &["test_delivery.py", "test_delivery_crash.py", "test_conversion.py"],
     },
     Suite { name: "embedded-bucket", needs: WITH_PYTHON, files: &["test_embedded_bucket.py"] },
     Suite { name: "protocol", needs: WITH_PYTHON, files: &["test_protocol.py"] },
