@@ -153,7 +153,7 @@ pub(crate) struct Serve {
     #[arg(long, env = "LEVADA_LAMBDA__ENDPOINT", value_name = "URL")]
     pub(crate) lambda_endpoint: Option<String>,
     /// A folder of tables for format conversion: each .json as `aws glue get-table` prints it
-    #[arg(long, env = "LEVADA_GLUE__SCHEMAS", value_name = "DIR")]
+    #[arg(long, env = "LEVADA_SCHEMAS", value_name = "DIR")]
     pub(crate) schemas: Option<PathBuf>,
     /// Where other tables are looked up: an endpoint with Glue's GetTable, called as AWS_… say
     #[arg(long, env = "LEVADA_GLUE__ENDPOINT", value_name = "URL")]

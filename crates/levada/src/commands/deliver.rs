@@ -128,8 +128,8 @@ async fn not_delivered(client: &Client, input: &DeliveryInput, waited: Duration)
         objects.find_map(|object| object.error_message.map(|why| (object.bucket, why)))
     });
     match object {
-        Some((bucket, why)) => failure.help(&format!("s3://{bucket}: {why}")),
-        None => failure.help(&format!("see `levada deliver status {name}`")),
+        Some((bucket, why)) => failure.help(format!("s3://{bucket}: {why}")),
+        None => failure.help(format!("see `levada deliver status {name}`")),
     }
 }
 

@@ -50,7 +50,7 @@ impl OutsideFunctions {
                 call.body(event).build()
             }
         };
-        let request = request.map_err(|error| failed("Lambda.ConnectionError", error))?;
+        let request = request.map_err(|error| failed("Lambda.ConnectionError", error.to_string()))?;
         let answer = self.client.execute(request).await.map_err(unreached)?;
         let function_failed = answer.headers().contains_key("x-amz-function-error");
         match answer.status() {
@@ -102,14 +102,14 @@ async fn read(mut answer: Response) -> Result<Bytes, InvokeError> {
     Ok(body.freeze())
 }
 
-fn failed(code: &'static str, message: impl ToString) -> InvokeError {
-    InvokeError { code, message: message.to_string() }
+fn failed(code: &'static str, message: impl Into<String>) -> InvokeError {
+    InvokeError { code, message: message.into() }
 }
 
 fn unreached(error: reqwest::Error) -> InvokeError {
     let code =
         if error.is_timeout() { "Lambda.FunctionTimedOut" } else { "Lambda.ConnectionError" };
-    failed(code, error.without_url())
+    failed(code, error.without_url().to_string())
 }
 
 fn refused(status: StatusCode) -> InvokeError {

@@ -73,7 +73,7 @@ impl OutsideObjects {
         // When to try again is the delivery's decision.
         let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
         let builder = builder.with_bucket_name(name).with_client_options(client).with_retry(once);
-        let objects = Box::new(builder.build().map_err(failed)?);
+        let objects = Box::new(builder.build().map_err(|error| failed(&error))?);
         let bucket =
             Arc::new(OutsideBucket { objects, has_conditions: tokio::sync::OnceCell::new() });
         let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
@@ -91,7 +91,7 @@ impl OutsideObjects {
             Ok(()) => {}
             // It knows the condition, or it would not mind it.
             Err(Error::NotImplemented { .. } | Error::NotSupported { .. }) => return Ok(false),
-            Err(error) => return Err(failed(error)),
+            Err(error) => return Err(failed(&error)),
         }
         let second = put().await;
         if let Err(error) = bucket.objects.delete(&name).await {
@@ -100,7 +100,7 @@ impl OutsideObjects {
         match second {
             Ok(()) | Err(Error::NotImplemented { .. } | Error::NotSupported { .. }) => Ok(false),
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(true),
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(failed(&error)),
         }
     }
 
@@ -121,12 +121,12 @@ impl OutsideObjects {
             true => PutMode::Create,
             false => PutMode::Overwrite,
         };
-        let name = Path::parse(&object.key).map_err(|error| failed(error.into()))?;
+        let name = Path::parse(&object.key).map_err(|error| failed(&error.into()))?;
         let body = PutPayload::from_iter(object.body);
         match bucket.put(&name, body, mode, object.content_encoding).await {
             Ok(()) => Ok(Put::Stored),
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Put::Taken),
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(failed(&error)),
         }
     }
 }
@@ -208,8 +208,8 @@ fn internal(error: &dyn std::fmt::Display) -> PutError {
     PutError { code: "InternalError".to_owned(), message: error.to_string() }
 }
 
-fn failed(error: Error) -> PutError {
-    let (code, message) = match &error {
+fn failed(error: &Error) -> PutError {
+    let (code, message) = match error {
         Error::NotFound { .. } => return no_such_bucket(),
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => (
             "S3.AccessDenied",

@@ -1,5 +1,7 @@
 //! Tables of an operator: a folder of documents, each what `aws glue get-table` prints.
 
+#![expect(clippy::disallowed_methods, reason = "an operator's tables are documents of his own")]
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
