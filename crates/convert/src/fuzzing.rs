@@ -26,8 +26,11 @@ const COLUMNS: &[(&str, &str)] = &[
     ("st", "struct<x:int,y:struct<z:array<string>>>"),
 ];
 
+/// An entry: its fuzz target's name, and what it does with bytes.
+pub type Entry = (&'static str, fn(&[u8]));
+
 /// The entries by name.
-pub const ENTRIES: &[(&str, fn(&[u8]))] = &[
+pub const ENTRIES: &[Entry] = &[
     ("convert_document", document),
     ("convert_record", record),
     ("convert_timestamp", timestamp),

@@ -259,9 +259,13 @@ impl Server {
         let front = front.map_err(|error| StartError::Bind(config.listen, error))?;
         let endpoint = format!("http://{}", reachable(front.local_addr()));
         if config.data.is_some() {
-            store
-                .publish_file(ENDPOINT_FILE, endpoint.as_bytes())
-                .map_err(|error| StartError::File(ENDPOINT_FILE, error))?;
+            match store.publish_file(ENDPOINT_FILE, endpoint.as_bytes()) {
+                // Whoever is to make room must be served; only the subcommands look for the file.
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                    tracing::warn!(%error, "the file {ENDPOINT_FILE} could not be written");
+                }
+                published => published.map_err(|error| StartError::File(ENDPOINT_FILE, error))?,
+            }
         }
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = task::spawn(front.serve(async {

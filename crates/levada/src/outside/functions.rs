@@ -50,7 +50,8 @@ impl OutsideFunctions {
                 call.body(event).build()
             }
         };
-        let request = request.map_err(|error| failed("Lambda.ConnectionError", error.to_string()))?;
+        let request =
+            request.map_err(|error| failed("Lambda.ConnectionError", error.to_string()))?;
         let answer = self.client.execute(request).await.map_err(unreached)?;
         let function_failed = answer.headers().contains_key("x-amz-function-error");
         match answer.status() {
