@@ -93,6 +93,13 @@ pub(crate) struct Movable {
     pub(crate) moving: Mutex<()>,
 }
 
+impl Movable {
+    pub(crate) fn new(store: &Store, clock: &Clock, is_development: bool) -> Self {
+        let (store, clock) = (store.clone(), clock.clone());
+        Movable { store, clock, is_development, moving: tokio::sync::Mutex::default() }
+    }
+}
+
 impl VirtualClock for Movable {
     fn is_movable(&self) -> bool {
         self.is_development

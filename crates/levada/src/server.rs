@@ -229,12 +229,7 @@ impl Server {
         telemetry.source(Arc::new(delivery.clone()));
         let injected = (config.development || config.faults)
             .then(|| Arc::new(InjectedFaults::new(streams.clone(), clock.clone())));
-        let clock_moved = Arc::new(Movable {
-            store: store.clone(),
-            clock: clock.clone(),
-            is_development: config.development,
-            moving: tokio::sync::Mutex::default(),
-        });
+        let clock_moved = Arc::new(Movable::new(&store, &clock, config.development));
         let authority = Arc::new(authority(&config, &root_key, &entropy));
         let handover = embedded::handover(bucket, Arc::clone(&authority));
         let engines = (streams, delivery.clone());
@@ -258,15 +253,7 @@ impl Server {
         );
         let front = front.map_err(|error| StartError::Bind(config.listen, error))?;
         let endpoint = format!("http://{}", reachable(front.local_addr()));
-        if config.data.is_some() {
-            match store.publish_file(ENDPOINT_FILE, endpoint.as_bytes()) {
-                // Whoever is to make room must be served; only the subcommands look for the file.
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                    tracing::warn!(%error, "the file {ENDPOINT_FILE} could not be written");
-                }
-                published => published.map_err(|error| StartError::File(ENDPOINT_FILE, error))?,
-            }
-        }
+        publish_endpoint(&config, &store, &endpoint)?;
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = task::spawn(front.serve(async {
             // A dropped handle is no order to stop.
@@ -343,6 +330,25 @@ async fn open_store(
             store.close().await;
             Err(error)
         }
+    }
+}
+
+/// Says where the server is to whoever has the folder, if there is one.
+fn publish_endpoint(
+    config: &ServerConfig,
+    store: &Store,
+    endpoint: &str,
+) -> Result<(), StartError> {
+    if config.data.is_none() {
+        return Ok(());
+    }
+    match store.publish_file(ENDPOINT_FILE, endpoint.as_bytes()) {
+        // Whoever is to make room must be served; only the subcommands look for the file.
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+            tracing::warn!(%error, "the file {ENDPOINT_FILE} could not be written");
+            Ok(())
+        }
+        published => published.map_err(|error| StartError::File(ENDPOINT_FILE, error)),
     }
 }
 
