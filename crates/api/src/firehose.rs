@@ -41,6 +41,6 @@ impl Firehose {
 }
 
 /// A name in the caller's own world.
-fn name_of(call: &Call, name: &str) -> DeliveryStreamName {
+pub(crate) fn name_of(call: &Call, name: &str) -> DeliveryStreamName {
     DeliveryStreamName { world: world_of(call), name: name.into() }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use delivery::{DeliveryStatus, DeliveryStream, DeliveryStreamName, Error, PlanStatus};
+use delivery::{DeliveryStatus, DeliveryStream, Error, PlanStatus};
 use serde::{Deserialize, Serialize};
 use wire::{Call, Fault, Serve};
 
 use super::{Nothing, Operator, check_root, operation};
+use crate::firehose::name_of;
 use crate::world_of;
 
 /// Delivery streams that one answer holds, at most (our choice).
@@ -119,7 +120,7 @@ impl Serve<ListDeliveries> for Operator {
                 Ok(standing) => deliveries.push(standing),
                 // It was deleted meanwhile.
                 Err(Error::NotFound(_)) => {}
-                Err(error) => return Err(to_fault(&stream.name.name, &error)),
+                Err(error) => return Err(to_fault(error)),
             }
         }
         Ok(ListedDeliveries { deliveries, has_more })
@@ -128,7 +129,8 @@ impl Serve<ListDeliveries> for Operator {
 
 impl Serve<DescribeDelivery> for Operator {
     async fn serve(&self, call: &Call, input: DeliveryInput) -> Result<DeliveryStanding, Fault> {
-        self.answer(&input, &*self.delivery_stream(call, &input)?).await
+        let stream = self.delivery_stream(call, &input)?;
+        self.standing(&stream).await.map_err(to_fault)
     }
 }
 
@@ -136,9 +138,8 @@ impl Serve<FlushDelivery> for Operator {
     async fn serve(&self, call: &Call, input: DeliveryInput) -> Result<DeliveryStanding, Fault> {
         check_root(call, <FlushDelivery as wire::Operation>::INFO.action)?;
         let stream = self.delivery_stream(call, &input)?;
-        let flushed = self.delivery.flush(&stream).await;
-        flushed.map_err(|error| to_fault(&input.delivery_stream_name, &error))?;
-        self.answer(&input, &stream).await
+        self.delivery.flush(&stream).await.map_err(to_fault)?;
+        self.standing(&stream).await.map_err(to_fault)
     }
 }
 
@@ -146,8 +147,7 @@ impl Serve<RedriveDelivery> for Operator {
     async fn serve(&self, call: &Call, input: DeliveryInput) -> Result<Redriven, Fault> {
         check_root(call, <RedriveDelivery as wire::Operation>::INFO.action)?;
         let stream = self.delivery_stream(call, &input)?;
-        let redriven = self.delivery.redrive(&stream).await;
-        let objects = redriven.map_err(|error| to_fault(&input.delivery_stream_name, &error))?;
+        let objects = self.delivery.redrive(&stream).await.map_err(to_fault)?;
         Ok(Redriven { objects })
     }
 }
@@ -158,19 +158,7 @@ impl Operator {
         call: &Call,
         input: &DeliveryInput,
     ) -> Result<Arc<DeliveryStream>, Fault> {
-        let name = input.delivery_stream_name.as_str().into();
-        let name = DeliveryStreamName { world: world_of(call), name };
-        let found = self.delivery.stream(&name);
-        found.map_err(|error| to_fault(&input.delivery_stream_name, &error))
-    }
-
-    async fn answer(
-        &self,
-        input: &DeliveryInput,
-        stream: &DeliveryStream,
-    ) -> Result<DeliveryStanding, Fault> {
-        let standing = self.standing(stream).await;
-        standing.map_err(|error| to_fault(&input.delivery_stream_name, &error))
+        self.delivery.stream(&name_of(call, &input.delivery_stream_name)).map_err(to_fault)
     }
 
     async fn standing(&self, stream: &DeliveryStream) -> Result<DeliveryStanding, Error> {
@@ -205,14 +193,14 @@ fn object_standing(plan: PlanStatus) -> ObjectStanding {
     ObjectStanding { bucket, key, records, bytes, failures, error_code, error_message, parked }
 }
 
-fn to_fault(name: &str, error: &Error) -> Fault {
+fn to_fault(error: Error) -> Fault {
     match error {
-        Error::NotFound(_) => {
-            let words = format!("There is no delivery stream {name}.");
+        Error::NotFound(stream) => {
+            let words = format!("There is no delivery stream {stream}.");
             Fault::client("ResourceNotFoundException", words)
         }
         error => {
-            tracing::error!(%error, name, "a delivery stream does not answer its operator");
+            tracing::error!(%error, "a delivery stream does not answer its operator");
             Fault::internal()
         }
     }
